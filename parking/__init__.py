@@ -1,0 +1,1 @@
+"""Parking: inventory, allocation, ledger."""

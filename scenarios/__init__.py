@@ -1,0 +1,1 @@
+"""Simulated cities, played in SUMO by clients of the gRPC services."""

@@ -1,0 +1,1 @@
+"""Signal timing: road graph, plans, green bands."""
