@@ -1,0 +1,38 @@
+"""``greenlot serve``: the server with both services."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from greenlot.city import load_city
+from greenlot.logs import configure_logging
+from greenlot.server import DEFAULT_LISTEN, serve_until_signalled
+
+
+def serve(
+    city: Annotated[
+        Path | None, typer.Option(help="City directory; default: Dongying, built from its recipe.")
+    ] = None,
+    listen: Annotated[
+        str, typer.Option(envvar="GREENLOT_LISTEN", help="HOST:PORT; port 0 picks a free one.")
+    ] = DEFAULT_LISTEN,
+    data: Annotated[
+        Path, typer.Option(envvar="GREENLOT_DATA", help="Where plans and reservations are kept.")
+    ] = Path("greenlot-data"),
+) -> None:
+    """Serve signal timing and parking over gRPC until SIGTERM or Ctrl-C.
+
+    Prints exactly one line, ``listening on HOST:PORT``, on stdout when ready.
+    """
+    configure_logging()
+    loaded = load_city(city, cache=data)
+    asyncio.run(
+        serve_until_signalled(
+            loaded,
+            listen=listen,
+            data=data,
+            ready=lambda address: print(f"listening on {address}", flush=True),
+        )
+    )

@@ -1,0 +1,13 @@
+"""Errors of the composition root: what is wrong with a set-up rather than with data."""
+
+
+class GreenlotError(Exception):
+    """Base of this package's errors; the message says what, where, and what was expected."""
+
+
+class StartError(GreenlotError):
+    """The server cannot start as it was asked to."""
+
+
+class CityError(GreenlotError):
+    """A city directory is missing something or holds a mistake."""
