@@ -58,3 +58,9 @@ class SolverError(ParkingError):
     """A solver failed in a way that says nothing about the problem."""
 
     reason = "SOLVER"
+
+
+class UnavailableError(ParkingError):
+    """The service cannot answer now (stopping, store failing); nothing was changed."""
+
+    reason = "UNAVAILABLE"

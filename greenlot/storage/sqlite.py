@@ -1,0 +1,270 @@
+"""One SQLite file: opened by one process, written by one thread, many writes to one fsync."""
+
+import fcntl
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import apsw
+
+T = TypeVar("T")
+
+GROUP_MAX = 512
+"""The most jobs in one commit: bounds how long the first of them waits."""
+
+
+class StorageError(Exception):
+    """The storage cannot do what it must.
+
+    Parameters
+    ----------
+    message
+        What failed, and what was expected.
+    path
+        The database file.
+    full
+        The disk is full: nothing was changed, and a later write may succeed.
+    """
+
+    def __init__(self, message: str, *, path: Path, full: bool = False) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+        self.full = full
+
+
+class _Job:
+    __slots__ = ("future", "work")
+
+    def __init__(self, work: Callable[[apsw.Connection], Any]) -> None:
+        self.work = work
+        self.future: Future[Any] = Future()
+
+
+class Database:
+    """An SQLite file with one writer, whose commits are on the disk when they are answered.
+
+    ``submit`` may be called from any thread. Jobs that come while a commit is under way share the
+    next one, each in a savepoint of its own: one that raises takes only itself back. A commit
+    that fails fails all its jobs.
+
+    Use ``Database.open``. ``reader`` is a connection for reading, to be used by one thread at a
+    time; it sees what is committed.
+    """
+
+    def __init__(self, path: Path, writer: apsw.Connection, lock_fd: int) -> None:
+        self.path = path
+        self.reader = _connect(path, apsw.SQLITE_OPEN_READONLY)
+        self._writer = writer
+        self._lock_fd = lock_fd
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closing = False
+        self._broken: StorageError | None = None
+        self._gate = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name=f"writer {path.name}", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(cls, path: Path, migrations: Sequence[str], *, application_id: int) -> Self:
+        """Open or create a file and bring its schema up to date.
+
+        Parameters
+        ----------
+        path
+            The database file; its directory is made if need be. Beside it lies ``path.lock``.
+        migrations
+            SQL scripts; the file's ``user_version`` counts those it has had. Never change one
+            that has been released: add one.
+        application_id
+            A number that tells this kind of file from others.
+
+        Raises
+        ------
+        StorageError
+            If another process has the file open, it is no database or of another kind or of a
+            newer version, or it cannot be opened.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock_fd = _lock(path)
+        writer = None
+        try:
+            writer = _connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+            _migrate(path, writer, migrations, application_id)
+            return cls(path, writer, lock_fd)
+        except BaseException as error:
+            if writer is not None:
+                writer.close()
+            os.close(lock_fd)
+            if isinstance(error, apsw.Error):
+                raise StorageError(f"cannot be opened: {error}", path=path) from error
+            raise
+
+    def submit(self, work: Callable[[apsw.Connection], T]) -> Future[T]:
+        """Have ``work`` done by the writer, inside a transaction.
+
+        Returns
+        -------
+        Future
+            Done when the effect is on the disk; or fails with what ``work`` raised (then it had
+            no effect), or with StorageError.
+        """
+        job = _Job(work)
+        with self._gate:
+            if self._closing:
+                raise StorageError("is closed", path=self.path)
+            self._queue.put(job)
+        return job.future
+
+    def backup(self, target: Path) -> None:
+        """Copy the whole database, as it is at one moment, into another file, while in use.
+
+        Raises
+        ------
+        StorageError
+            If the target exists or cannot be written.
+        """
+        if target.exists():
+            raise StorageError("exists already, expected a new file", path=target)
+        try:
+            source = _connect(self.path, apsw.SQLITE_OPEN_READONLY)
+            copy = _connect(target, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+            try:
+                with copy.backup("main", source, "main") as backup:
+                    backup.step(-1)
+            finally:
+                copy.close()
+                source.close()
+        except apsw.Error as error:
+            raise StorageError(f"the backup failed: {error}", path=target) from error
+
+    def close(self) -> None:
+        """Finish what was submitted, then close. A second call does nothing."""
+        with self._gate:
+            if self._closing:
+                return
+            self._closing = True
+            self._queue.put(None)
+        self._thread.join()
+        self.reader.close()
+        self._writer.close()
+        os.close(self._lock_fd)
+
+    def _run(self) -> None:
+        open_end = True
+        while open_end:
+            group: list[_Job] = []
+            job = self._queue.get()
+            while job is not None:
+                if job.future.set_running_or_notify_cancel():
+                    group.append(job)
+                if len(group) >= GROUP_MAX or self._queue.empty():
+                    break
+                job = self._queue.get()
+            open_end = job is not None
+            if group:
+                self._commit(group)
+
+    def _commit(self, group: list[_Job]) -> None:
+        outcomes: list[tuple[Any, BaseException | None]] = []
+        try:
+            if self._broken is not None:
+                raise self._broken
+            self._writer.execute("BEGIN IMMEDIATE")
+            outcomes = [self._attempt(job) for job in group]
+            self._writer.execute("COMMIT")
+        except (apsw.Error, StorageError) as error:
+            failure = self._fail(error)
+            outcomes = [(None, failure)] * len(group)
+        for job, (answer, wrong) in zip(group, outcomes, strict=True):
+            if wrong is None:
+                job.future.set_result(answer)
+            else:
+                job.future.set_exception(wrong)
+
+    def _attempt(self, job: _Job) -> tuple[Any, BaseException | None]:
+        """Do one job in a savepoint; what breaks the whole transaction is raised."""
+        self._writer.execute("SAVEPOINT job")
+        try:
+            answer = job.work(self._writer)
+        except BaseException as error:
+            # A full disk and the like may have ended the transaction behind our back.
+            if not self._writer.in_transaction or isinstance(
+                error, apsw.FullError | apsw.IOError | apsw.NoMemError | apsw.CorruptError
+            ):
+                raise
+            self._writer.execute("ROLLBACK TO job")
+            self._writer.execute("RELEASE job")
+            return None, error
+        self._writer.execute("RELEASE job")
+        return answer, None
+
+    def _fail(self, error: Exception) -> StorageError:
+        if isinstance(error, StorageError):
+            return error
+        try:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        except apsw.Error as second:
+            error = second
+        full = isinstance(error, apsw.FullError | apsw.ReadOnlyError)
+        failure = StorageError(f"the commit failed: {error}", path=self.path, full=full)
+        if not full:
+            # After a failed fsync nobody knows what is on the disk: only a reopening tells.
+            self._broken = failure
+        return failure
+
+
+def _lock(path: Path) -> int:
+    """Take the lock beside the file; it falls with the process, however that ends."""
+    lock_path = path.with_name(path.name + ".lock")
+    try:
+        lock_fd = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageError(f"cannot be locked: {error.strerror}", path=path) from error
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock_fd)
+        raise StorageError("is in use by another process", path=path) from error
+    return lock_fd
+
+
+def _connect(path: Path, flags: int) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=flags)
+    connection.set_busy_timeout(5000)
+    if not flags & apsw.SQLITE_OPEN_READONLY:
+        mode = connection.execute("PRAGMA journal_mode=WAL").get
+        if mode != "wal":
+            raise StorageError(f"expected journal mode wal, got {mode!r}", path=path)
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+    return connection
+
+
+def _migrate(
+    path: Path, connection: apsw.Connection, migrations: Sequence[str], application_id: int
+) -> None:
+    kind = connection.execute("PRAGMA application_id").get
+    version = connection.execute("PRAGMA user_version").get
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if kind != application_id and (kind != 0 or version != 0 or tables != 0):
+        raise StorageError(
+            f"expected a file with application id {application_id}, got {kind}", path=path
+        )
+    if version > len(migrations):
+        raise StorageError(
+            f"schema version {version} is newer than this program's {len(migrations)}", path=path
+        )
+    for number in range(version, len(migrations)):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.execute(migrations[number])
+            connection.execute(f"PRAGMA user_version={number + 1}")
+            connection.execute(f"PRAGMA application_id={application_id}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise

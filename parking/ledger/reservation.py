@@ -1,0 +1,99 @@
+"""A reservation as it stands: one driver's claim on one space of a pool."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ReservationState(StrEnum):
+    """Where a reservation is in its life; every one ends exactly once."""
+
+    HELD = "held"
+    """Kept until the hold expires."""
+    CONFIRMED = "confirmed"
+    """Kept for the driver, who is expected."""
+    PARKED = "parked"
+    """The car is there."""
+    COMPLETED = "completed"
+    """The car has left: over."""
+    EXPIRED = "expired"
+    """Not confirmed in time: over."""
+    CANCELLED = "cancelled"
+    """Given up by the driver: over."""
+    NO_SHOW = "no_show"
+    """Confirmed, but the car never came: over."""
+    DISPLACED = "displaced"
+    """Reality took the space (an overstayer, a closed lot): over, and not the driver's fault."""
+
+
+WAITING = frozenset({ReservationState.HELD, ReservationState.CONFIRMED})
+"""The states that wait for the car."""
+
+OPEN = WAITING | {ReservationState.PARKED}
+"""The states that commit a space; all others are over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A reservation after some revision of the ledger. All times are UTC epoch milliseconds.
+
+    Parameters
+    ----------
+    reservation_id, driver_id, lot_id, pool_id
+        Opaque ids.
+    arrive_ms, leave_ms
+        The booked stay, ``[arrive_ms, leave_ms)``.
+    from_ms, until_ms
+        The committed stretch: the booked stay, but earlier from an early arrival on, and later as
+        long as the car overstays.
+    price_fen
+        Price of the stay, frozen when it was held.
+    drive_s, walk_s, cost_fen
+        What the allocation foresaw.
+    held_ms, hold_expires_ms, no_show_ms
+        When it was held; from when on it is expired if only held; from when on it is a no-show
+        if confirmed.
+    state, revision
+        The state, and the ledger's revision at which this reservation changed last.
+    arrived_ms, left_ms
+        When the car came and left; None = not (yet).
+    overstay
+        The car is parked beyond ``leave_ms``.
+    reason
+        Why it is over, where its state does not say it: ``late`` (cancelled after the free
+        time), ``overstay``, ``capacity``.
+    """
+
+    reservation_id: str
+    driver_id: str
+    lot_id: str
+    pool_id: str
+    arrive_ms: int
+    leave_ms: int
+    from_ms: int
+    until_ms: int
+    price_fen: int
+    drive_s: int
+    walk_s: int
+    cost_fen: int
+    held_ms: int
+    hold_expires_ms: int
+    no_show_ms: int
+    state: ReservationState
+    revision: int
+    arrived_ms: int | None = None
+    left_ms: int | None = None
+    overstay: bool = False
+    reason: str = ""
+
+    @property
+    def due_ms(self) -> int | None:
+        """When time itself changes it: hold expiry, no-show, overstay; None = over."""
+        match self.state:
+            case ReservationState.HELD:
+                return self.hold_expires_ms
+            case ReservationState.CONFIRMED:
+                return self.no_show_ms
+            case ReservationState.PARKED:
+                return self.until_ms
+            case _:
+                return None
