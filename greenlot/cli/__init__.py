@@ -3,15 +3,26 @@
 Exit status: 0 done, 1 a failure of the program, 2 a mistake in the input, 130 interrupted.
 """
 
-import os
 import sys
+from typing import NoReturn
 
-import click
 import typer
 
 import parking.errors
 import traffic.errors
 from greenlot.cli import bandwidth, demo, parking as parking_commands, serve, signals
+from greenlot.errors import GreenlotError
+from parking.errors import ParkingError
+from traffic.errors import TrafficError
+
+INPUT_ERRORS = (
+    traffic.errors.InvalidInputError,
+    traffic.errors.NotFoundError,
+    traffic.errors.UnsafePlanError,
+    parking.errors.InvalidInputError,
+    parking.errors.NotFoundError,
+    GreenlotError,
+)
 
 app = typer.Typer(
     name="greenlot",
@@ -30,24 +41,13 @@ app.add_typer(parking_commands.app, name="parking", help="Allocate parking.")
 def main() -> None:
     """Run the command line; what the user can mend is one line on stderr and exit status 2."""
     try:
-        status = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        status = 130
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
-    except (traffic.errors.TrafficError, parking.errors.ParkingError) as error:
-        print(f"greenlot: {error}", file=sys.stderr)
-        broken = traffic.errors.SolverError | parking.errors.SolverError
-        status = 1 if isinstance(error, broken) else 2
-    except KeyboardInterrupt:
-        print("greenlot: interrupted", file=sys.stderr)
-        status = 130
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): that is no error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
-    except OSError as error:
-        print(f"greenlot: {error}", file=sys.stderr)
-        status = 1
+        app()
+    except INPUT_ERRORS as error:
+        _fail(error, 2)
+    except (TrafficError, ParkingError, OSError) as error:
+        _fail(error, 1)
+
+
+def _fail(error: Exception, status: int) -> NoReturn:
+    print(f"greenlot: {error}", file=sys.stderr)
     raise SystemExit(status)

@@ -1,0 +1,169 @@
+"""A fixed-time coordinated plan of one signal, valid from construction on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+from traffic.errors import UnsafePlanError
+from traffic.signals import GREEN, Phase
+
+MIN_CYCLE_S = 10
+MAX_CYCLE_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A green and the intergreen that ends it.
+
+    Parameters
+    ----------
+    name
+        For people, such as ``NS through``.
+    green_state
+        One character for each signal link.
+    green_s
+        Whole seconds, at least ``min_green_s``.
+    min_green_s
+        Whole seconds, at least 1.
+    intergreen
+        Whole-second phases shown after the green, in order.
+    """
+
+    name: str
+    green_state: str
+    green_s: int
+    min_green_s: int
+    intergreen: tuple[Phase, ...] = ()
+
+    @property
+    def intergreen_s(self) -> int:
+        """Whole seconds from the end of this green to the beginning of the next."""
+        return sum(int(phase.duration_s) for phase in self.intergreen)
+
+    @property
+    def duration_s(self) -> int:
+        """Green and intergreen."""
+        return self.green_s + self.intergreen_s
+
+
+@dataclass(frozen=True, slots=True)
+class TimingPlan:
+    """What a signal shows, second by second, in a cycle tied to the master clock.
+
+    Parameters
+    ----------
+    signal_id
+        The signal.
+    cycle_s
+        Whole seconds, 10 to 300: the sum of all greens and intergreens.
+    offset_s
+        Seconds from the master clock's cycle start (local midnight) to the beginning of the
+        coordinated stage's green; ``0 <= offset_s < cycle_s``; larger is later.
+    stages
+        In the order in which they are shown.
+    coordinated_stage
+        Index into ``stages``.
+
+    Raises
+    ------
+    UnsafePlanError
+        A rule above is broken; the message names the signal, the stage and the value.
+    """
+
+    signal_id: str
+    cycle_s: int
+    offset_s: int
+    stages: tuple[Stage, ...]
+    coordinated_stage: int = 0
+
+    def __post_init__(self) -> None:
+        for rule in self._broken_rules():
+            raise UnsafePlanError(rule, where=f"signal {self.signal_id}")
+
+    def _broken_rules(self) -> Iterator[str]:
+        if not MIN_CYCLE_S <= self.cycle_s <= MAX_CYCLE_S:
+            yield f"cycle {self.cycle_s} s; expected {MIN_CYCLE_S} to {MAX_CYCLE_S}"
+        if not 0 <= self.offset_s < self.cycle_s:
+            yield f"offset {self.offset_s} s; expected 0 to {self.cycle_s - 1}"
+        if not 0 <= self.coordinated_stage < len(self.stages):
+            yield f"coordinated stage {self.coordinated_stage}; the plan has {len(self.stages)}"
+        for k, stage in enumerate(self.stages):
+            yield from _broken_stage(k, stage, len(self.stages[0].green_state))
+        total = sum(stage.duration_s for stage in self.stages)
+        if total != self.cycle_s:
+            yield f"stages sum to {total} s; expected the cycle, {self.cycle_s} s"
+
+    def stage_start_s(self, k: int) -> int:
+        """Seconds from the first stage's green to the beginning of stage ``k``'s green."""
+        return sum(stage.duration_s for stage in self.stages[:k])
+
+    @property
+    def program_start_s(self) -> int:
+        """When the first stage's green begins on the master clock, 0 to ``cycle_s`` - 1.
+
+        This is SUMO's ``offset``.
+        """
+        return (self.offset_s - self.stage_start_s(self.coordinated_stage)) % self.cycle_s
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Return greens and intergreens as they are shown, from the first stage's green on."""
+        rows: list[Phase] = []
+        for stage in self.stages:
+            rows.append(Phase(stage.green_s, stage.green_state, stage.min_green_s))
+            rows.extend(stage.intergreen)
+        return tuple(rows)
+
+    def state_at(self, t_s: float) -> str:
+        """Return what is shown ``t_s`` seconds after the master clock's cycle start."""
+        left_s = (t_s - self.program_start_s) % self.cycle_s
+        for phase in self.phases():
+            if left_s < phase.duration_s:
+                return phase.state
+            left_s -= phase.duration_s
+        # The remainder of a float division may round up to the cycle itself.
+        return self.stages[0].green_state
+
+    def greens(self, link: int) -> tuple[tuple[int, int], ...]:
+        """Return when a link is green, as ``[start_s, end_s)`` on the master clock.
+
+        ``0 <= start_s < cycle_s``; an interval that wraps ends after ``cycle_s``. A link that is
+        always green has the one interval ``(0, cycle_s)``.
+        """
+        start_s = 0
+        runs: list[list[int]] = []
+        for phase in self.phases():
+            end_s = start_s + int(phase.duration_s)
+            if phase.state[link] in GREEN:
+                if runs and runs[-1][1] == start_s:
+                    runs[-1][1] = end_s
+                else:
+                    runs.append([start_s, end_s])
+            start_s = end_s
+        if len(runs) > 1 and runs[0][0] == 0 and runs[-1][1] == self.cycle_s:
+            first = runs.pop(0)
+            runs[-1][1] += first[1]
+        if runs == [[0, self.cycle_s]]:
+            return ((0, self.cycle_s),)
+        shifted = []
+        for start_s, end_s in runs:
+            begin_s = (start_s + self.program_start_s) % self.cycle_s
+            shifted.append((begin_s, begin_s + end_s - start_s))
+        return tuple(sorted(shifted))
+
+    def with_offset(self, offset_s: int) -> Self:
+        """Return the same plan with another offset, taken modulo the cycle."""
+        return replace(self, offset_s=offset_s % self.cycle_s)
+
+
+def _broken_stage(k: int, stage: Stage, link_count: int) -> Iterator[str]:
+    name = f"stage {k} ({stage.name})"
+    if stage.min_green_s < 1 or stage.green_s < stage.min_green_s:
+        yield f"{name}: green {stage.green_s} s; expected at least {max(1, stage.min_green_s)}"
+    if stage.green_s != int(stage.green_s):
+        yield f"{name}: green {stage.green_s} s; expected whole seconds"
+    for state in (stage.green_state, *(phase.state for phase in stage.intergreen)):
+        if len(state) != link_count:
+            yield f"{name}: state {state!r} has {len(state)} links; expected {link_count}"
+    for phase in stage.intergreen:
+        if phase.duration_s != int(phase.duration_s):
+            yield f"{name}: intergreen {phase.duration_s} s; expected whole seconds"
