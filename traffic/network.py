@@ -1,6 +1,6 @@
 """The road network as a graph: junctions, edges, the movements between them, and the signals."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -102,6 +102,7 @@ class RoadGraph:
         self.graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
         for junction in junctions:
             self.graph.add_node(junction.id, junction=junction)
+        self.junctions: Mapping[str, Junction] = {j.id: j for j in junctions}
         self.edges: Mapping[str, RoadEdge] = {edge.id: edge for edge in edges}
         if len(self.edges) != len(edges):
             raise InvalidInputError("an edge id stands twice", where="edges")
@@ -169,11 +170,6 @@ class RoadGraph:
         for edge in self.edges.values():
             names.update(edge.ref.replace(",", ";").split(";"))
         return tuple(sorted(names - {""}))
-
-    def junctions(self) -> Iterator[Junction]:
-        """Yield every junction."""
-        for _, junction in self.graph.nodes(data="junction"):
-            yield junction
 
 
 def _grouped(
