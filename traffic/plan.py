@@ -107,11 +107,13 @@ class TimingPlan:
 
     def phases(self) -> tuple[Phase, ...]:
         """Return greens and intergreens as they are shown, from the first stage's green on."""
-        rows: list[Phase] = []
-        for stage in self.stages:
-            rows.append(Phase(stage.green_s, stage.green_state, stage.min_green_s))
-            rows.extend(stage.intergreen)
-        return tuple(rows)
+        return tuple(phase for stage in self.stages for phase in self.phases_of(stage))
+
+    @staticmethod
+    def phases_of(stage: Stage) -> tuple[Phase, ...]:
+        """Return the green of one stage and its intergreen."""
+        green = Phase(stage.green_s, stage.green_state, stage.min_green_s)
+        return (green, *stage.intergreen)
 
     def state_at(self, t_s: float) -> str:
         """Return what is shown ``t_s`` seconds after the master clock's cycle start."""
