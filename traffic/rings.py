@@ -102,9 +102,11 @@ def allowed_patterns(stages: Sequence[Stage], block: Block | None) -> tuple[Patt
 def arrange(stages: Sequence[Stage], block: Block, pattern: Pattern) -> tuple[Stage, ...]:
     """Return all stages with the block's in the order of a pattern.
 
-    The block keeps its total time and each movement its green.
+    The block keeps its place, its total time, and each movement its green. ``block.lefts`` must
+    stand before ``block.throughs`` in the list.
     """
     left, through = stages[block.lefts], stages[block.throughs]
+    middle: tuple[Stage, ...]
     if pattern == "lead-lead":
         middle = (left, through)
     elif pattern == "lag-lag":
@@ -112,9 +114,7 @@ def arrange(stages: Sequence[Stage], block: Block, pattern: Pattern) -> tuple[St
     else:
         first = "out" if pattern == "lead-lag" else "in"
         middle = _split(left, through, block, first)
-    # Turn the cycle so that the block stands together, even where it wrapped.
-    rest = [stages[(block.throughs + 1 + k) % len(stages)] for k in range(len(stages) - 2)]
-    return (*middle, *rest)
+    return (*stages[: block.lefts], *middle, *stages[block.throughs + 1 :])
 
 
 def _split(left: Stage, through: Stage, block: Block, first: str) -> tuple[Stage, ...]:

@@ -231,7 +231,7 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         return functools.partial(
             optimize,
             self._graph,
-            self._chosen_corridors(request.corridors),
+            list(self._chosen_corridors(request.corridors).values()),
             turn_flows=self._flows(request.period),
             cycle_s=cycle_s,
             speed_mps=speed_mps,

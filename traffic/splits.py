@@ -151,7 +151,8 @@ def split(
     minima = [stage.min_green_s for stage in stages]
     if spare_s < sum(minima):
         raise UnsafePlanError(
-            f"minimum greens and intergreens need {least_cycle_s(stages)} s; the cycle has {cycle_s} s",
+            f"minimum greens and intergreens need {least_cycle_s(stages)} s; "
+            f"the cycle has {cycle_s} s",
             where=where,
         )
     known = ratios is not None and sum(ratios) > 0

@@ -17,8 +17,9 @@ def stages_of(signal: Signal, program: Program | None = None) -> tuple[Stage, ..
     """Derive the stages of a program (the signal's active one by default).
 
     A phase with a yellow, without any green, or in which a part of the running stage's greens
-    simply goes on (a clearance for pedestrians) belongs to the intergreen of the stage before it;
-    every other phase begins a stage. Times are taken in whole seconds: greens rounded down, intergreens up.
+    simply goes on (a clearance for pedestrians) belongs to the intergreen of the stage before
+    it; every other phase begins a stage. Times are taken in whole seconds: greens rounded down,
+    intergreens up.
 
     Each stage's ``min_green_s`` is the largest of 5 s, the program's own minimum, and what a
     pedestrian needs: 5 s of walk and the crossing at 1.2 m/s, less the intergreen that follows.
