@@ -15,11 +15,12 @@ from traffic.corridors import Corridor
 from traffic.errors import InvalidInputError, NotFoundError
 from traffic.greenwave import GreenWave, Progress, optimize
 from traffic.io.protobuf import (
+    corridor_to_proto,
     ms_from_timestamp,
     plan_in_force_to_proto,
-    result_to_proto,
     signal_id_from_name,
     signal_to_proto,
+    wave_to_proto,
 )
 from traffic.network import RoadGraph
 from traffic.planbook import PlanBook
@@ -99,15 +100,7 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         """See proto/traffic/v1."""
         self._check_parent(request.parent)
         ids, token = _page(sorted(self._corridors), request.page_size, request.page_token)
-        corridors = [
-            pb.Corridor(
-                name=f"{self._parent}/corridors/{key}",
-                display_name=self._corridors[key].name,
-                signals=[f"{self._parent}/signals/{s}" for s in self._corridors[key].signal_ids],
-                positions_m=self._corridors[key].positions_m,
-            )
-            for key in ids
-        ]
+        corridors = [corridor_to_proto(self._corridors[key], self._city_id) for key in ids]
         return pb.ListCorridorsResponse(corridors=corridors, next_page_token=token)
 
     async def OptimizePlans(
@@ -153,7 +146,8 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
             wave = await answer
         finally:
             stopped.set()
-        result = result_to_proto(wave, self._city_id)
+        signal_ids = {key: corridor.signal_ids for key, corridor in self._corridors.items()}
+        result = wave_to_proto(wave, signal_ids, self._city_id)
         if request.put_in_force:
             now_ms = self._clock()
             plan_set, new = self._store.append(

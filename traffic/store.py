@@ -7,7 +7,7 @@ import apsw
 
 from greenlot.storage import Database
 from traffic.errors import InvalidInputError
-from traffic.io.protobuf import plan_from_proto, signal_id_from_name
+from traffic.io.protobuf import plan_from_proto
 from traffic.plan import TimingPlan
 from traffic.planbook import PlanSet
 from traffic.v1 import signal_timing_pb2 as pb
@@ -140,7 +140,4 @@ def _find(
 
 
 def _plans(result: pb.OptimizeResult) -> tuple[TimingPlan, ...]:
-    return tuple(
-        plan_from_proto(plan, signal_id_from_name(plan.signal, where="signal"))
-        for plan in result.plans
-    )
+    return tuple(plan_from_proto(plan) for plan in result.plans)

@@ -1,0 +1,118 @@
+"""Writes plans as a SUMO additional file, and reads them back.
+
+SUMO's ``offset`` delays the start of a program's first phase against t = 0, which stands for
+local midnight: it is ``(offset_s - start of the coordinated green inside the program) mod cycle``.
+A program that is loaded from an additional file becomes the active one.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from traffic.errors import InvalidInputError
+from traffic.plan import Stage, TimingPlan
+from traffic.signals import Phase
+
+PROGRAM_ID = "greenlot"
+
+
+def write_plans(plans: Iterable[TimingPlan], path: Path, *, program_id: str = PROGRAM_ID) -> None:
+    """Write plans; the file appears whole or not at all.
+
+    Stage names and the coordinated stage go along as ``name`` of the phases and as parameters,
+    which SUMO passes over.
+    """
+    root = ET.Element("additional")
+    for plan in plans:
+        logic = ET.SubElement(
+            root,
+            "tlLogic",
+            id=plan.signal_id,
+            type="static",
+            programID=program_id,
+            offset=str(plan.program_start_s),
+        )
+        for k, stage in enumerate(plan.stages):
+            name = f"{stage.name} (coordinated)" if k == plan.coordinated_stage else stage.name
+            ET.SubElement(
+                logic,
+                "phase",
+                duration=str(stage.green_s),
+                state=stage.green_state,
+                minDur=str(stage.min_green_s),
+                name=name,
+            )
+            for phase in stage.intergreen:
+                ET.SubElement(logic, "phase", duration=f"{phase.duration_s:g}", state=phase.state)
+        ET.SubElement(logic, "param", key="coordinated_stage", value=str(plan.coordinated_stage))
+    ET.indent(root)
+    text = ET.tostring(root, encoding="unicode", xml_declaration=False)
+    write_whole(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees all of it or nothing."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        # A temporary file is readable by its owner only; the result is an ordinary file.
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read_plans(path: Path) -> tuple[TimingPlan, ...]:
+    """Read plans that ``write_plans`` wrote.
+
+    Raises
+    ------
+    InvalidInputError
+        The file is not such a file.
+    UnsafePlanError
+        A plan breaks a rule of ``TimingPlan``.
+    """
+    try:
+        root = ET.parse(path).getroot()
+    except (OSError, ET.ParseError) as error:
+        raise InvalidInputError(f"cannot be read: {error}", where=str(path)) from None
+    try:
+        return tuple(_plan(logic) for logic in root.iter("tlLogic"))
+    except (KeyError, ValueError) as error:
+        raise InvalidInputError(f"not a plan of ours: {error}", where=str(path)) from None
+
+
+def _plan(logic: ET.Element) -> TimingPlan:
+    stages: list[Stage] = []
+    for row in logic.iter("phase"):
+        duration_s = int(row.attrib["duration"])
+        if "minDur" in row.attrib:
+            name = row.attrib["name"].removesuffix(" (coordinated)")
+            stages.append(Stage(name, row.attrib["state"], duration_s, int(row.attrib["minDur"])))
+        else:
+            last = stages[-1]
+            phase = Phase(duration_s, row.attrib["state"])
+            stages[-1] = Stage(
+                last.name,
+                last.green_state,
+                last.green_s,
+                last.min_green_s,
+                (*last.intergreen, phase),
+            )
+    params = {row.attrib["key"]: row.attrib["value"] for row in logic.iter("param")}
+    coordinated = int(params["coordinated_stage"])
+    cycle_s = sum(stage.duration_s for stage in stages)
+    before_s = sum(stage.duration_s for stage in stages[:coordinated])
+    return TimingPlan(
+        signal_id=logic.attrib["id"],
+        cycle_s=cycle_s,
+        offset_s=(int(logic.attrib["offset"]) + before_s) % cycle_s,
+        stages=tuple(stages),
+        coordinated_stage=coordinated,
+    )
