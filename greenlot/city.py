@@ -63,7 +63,11 @@ def load_city(directory: Path | None = None, *, cache: Path) -> City:
     manifest = _read_manifest(directory / MANIFEST)
     graph = read_network(_file(directory, manifest, "network"))
     periods = tuple(
-        Period(name=_get(row, "name", str), begin_s=_get(row, "begin_s", int), end_s=_get(row, "end_s", int))
+        Period(
+            name=_get(row, "name", str),
+            begin_s=_get(row, "begin_s", int),
+            end_s=_get(row, "end_s", int),
+        )
         for row in manifest.get("periods", [])
     )
     turn_flows = read_turn_counts(_file(directory, manifest, "turn_counts"), graph)

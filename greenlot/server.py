@@ -153,9 +153,7 @@ class ServerThread:
     Use it as a context manager; ``address`` is the bound ``HOST:PORT``.
     """
 
-    def __init__(
-        self, city: City, *, data: Path, clock: Callable[[], int] = system_clock
-    ) -> None:
+    def __init__(self, city: City, *, data: Path, clock: Callable[[], int] = system_clock) -> None:
         self._make = lambda: CityServer(city, listen="127.0.0.1:0", data=data, clock=clock)
         self._started: Future[str] = Future()
         self._thread = threading.Thread(target=self._main, name="city-server", daemon=True)
