@@ -19,7 +19,7 @@ from greenlot.clock import system_clock
 from greenlot.errors import StartError
 from greenlot.interceptors import ErrorInterceptor
 from parking.service import ParkingService
-from parking.store import EmbeddedStore
+from parking.store import SqliteStore
 from parking.v1 import parking_pb2, parking_pb2_grpc
 from traffic.service import SignalTimingService
 from traffic.store import PlanStore
@@ -75,7 +75,7 @@ class CityServer:
         self._parking = ParkingService(
             city_id=city.id,
             lots=city.lots,
-            store=EmbeddedStore(data / f"{city.id}-parking.sqlite"),
+            store=SqliteStore(data / f"{city.id}-parking.sqlite"),
             clock=clock,
         )
         self.address = ""

@@ -10,7 +10,8 @@ import typer
 
 import parking.errors
 import traffic.errors
-from greenlot.cli import bandwidth, demo, parking as parking_commands, serve, signals
+from greenlot.cli import demo, serve, signals
+from greenlot.cli import parking as parking_commands
 from greenlot.errors import GreenlotError
 from parking.errors import ParkingError
 from traffic.errors import TrafficError
@@ -33,7 +34,6 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
-signals.app.command("bandwidth")(bandwidth.bandwidth)
 app.add_typer(signals.app, name="signals", help="Time traffic signals.")
 app.add_typer(parking_commands.app, name="parking", help="Allocate parking.")
 

@@ -64,7 +64,7 @@ class Candidates:
     @property
     def feasible(self) -> NDArray[np.bool_]:
         """Whether a pool could take a request, capacity aside."""
-        return self.reason == OK
+        return np.asarray(self.reason == OK)
 
 
 def find_candidates(

@@ -368,6 +368,8 @@ class Reservation(_message.Message):
         """Given up by the driver: over."""
         STATE_NO_SHOW: Reservation._State.ValueType  # 7
         """Confirmed but never came: over."""
+        STATE_DISPLACED: Reservation._State.ValueType  # 8
+        """Reality took the space: over, and not the driver's fault."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     STATE_UNSPECIFIED: Reservation.State.ValueType  # 0
@@ -383,6 +385,8 @@ class Reservation(_message.Message):
     """Given up by the driver: over."""
     STATE_NO_SHOW: Reservation.State.ValueType  # 7
     """Confirmed but never came: over."""
+    STATE_DISPLACED: Reservation.State.ValueType  # 8
+    """Reality took the space: over, and not the driver's fault."""
 
     NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int

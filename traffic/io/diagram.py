@@ -105,9 +105,9 @@ def _band_label(
     axes: Axes, diagram: TimeSpace, band: Band, positions: list[float], colour: str
 ) -> None:
     """Write width and speed beside the middle of the band, in the cycle that shows it best."""
-    length_m = sum(abs(b - a) for a, b in itertools.pairwise(positions))
-    travel_s = abs(band.front_s[-1] - band.front_s[0])
-    speed_kmh = 3.6 * length_m / travel_s
+    lengths = [b - a for a, b in itertools.pairwise(positions)]
+    travel_s = sum(m / v for m, v in zip(lengths, band.speeds_mps, strict=True))
+    speed_kmh = 3.6 * sum(lengths) / travel_s
     middle = len(positions) // 2
     below = middle - 1
     y = (positions[below] + positions[middle]) / 2

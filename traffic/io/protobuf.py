@@ -174,6 +174,8 @@ def _part_to_proto(part: PartBands, signal_ids: tuple[str, ...], city_id: str) -
         signals=[signal_name(city_id, key) for key in signal_ids[part.first : part.last + 1]],
         band_out_s=part.band_out_s,
         band_in_s=part.band_in_s,
+        start_out_s=part.start_out_s,
+        start_in_s=part.start_in_s,
         speed_out_mps=part.speed_out_mps,
         speed_in_mps=part.speed_in_mps,
     )

@@ -517,9 +517,16 @@ class BandPart(_message.Message):
     BAND_IN_S_FIELD_NUMBER: _builtins.int
     SPEED_OUT_MPS_FIELD_NUMBER: _builtins.int
     SPEED_IN_MPS_FIELD_NUMBER: _builtins.int
+    START_OUT_S_FIELD_NUMBER: _builtins.int
+    START_IN_S_FIELD_NUMBER: _builtins.int
     band_out_s: _builtins.float
     """Seconds a cycle; 0 = no band runs through."""
     band_in_s: _builtins.float
+    start_out_s: _builtins.float
+    """When the band's front passes the first signal of its direction (inbound: the
+    last of signals), in s after the master clock's cycle start.
+    """
+    start_in_s: _builtins.float
     @_builtins.property
     def signals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Signal resource names in outbound order."""
@@ -538,10 +545,12 @@ class BandPart(_message.Message):
         band_in_s: _builtins.float = ...,
         speed_out_mps: _abc.Iterable[_builtins.float] | None = ...,
         speed_in_mps: _abc.Iterable[_builtins.float] | None = ...,
+        start_out_s: _builtins.float = ...,
+        start_in_s: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["band_in_s", b"band_in_s", "band_out_s", b"band_out_s", "signals", b"signals", "speed_in_mps", b"speed_in_mps", "speed_out_mps", b"speed_out_mps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["band_in_s", b"band_in_s", "band_out_s", b"band_out_s", "signals", b"signals", "speed_in_mps", b"speed_in_mps", "speed_out_mps", b"speed_out_mps", "start_in_s", b"start_in_s", "start_out_s", b"start_out_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
