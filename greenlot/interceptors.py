@@ -1,5 +1,8 @@
 """What stands between the wire and the services: errors become canonical gRPC codes."""
 
+# The stubs make gRPC's classes generic, the classes themselves are not.
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import grpc
@@ -54,7 +54,8 @@ DEFAULT_STAY_MS = 3_600_000
 DEFAULT_PAGE = 20
 MAX_PAGE = 200
 
-Context = grpc.aio.ServicerContext[Any, Any]
+# The stubs make it generic, the class itself is not.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 @dataclass(slots=True)

@@ -58,7 +58,7 @@ class Drivers:
     _next: int = 0
     _trips: dict[str, _Trip] = field(default_factory=dict)
     _driving: dict[str, _Trip] = field(default_factory=dict)
-    _told: list[grpc.Future[pb.Reservation]] = field(default_factory=list)
+    _told: "list[grpc.Future[pb.Reservation]]" = field(default_factory=list)
 
     def step(self, t_s: int) -> None:
         """Let drivers set out, notice who reached, parked and left; once a simulated second."""

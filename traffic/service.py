@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import grpc
@@ -35,7 +35,8 @@ HEARTBEAT_S = 30.0
 # Left of a call's deadline for writing and sending the answer.
 DEADLINE_RESERVE_S = 1.0
 
-Context = grpc.aio.ServicerContext[Any, Any]
+# The stubs make it generic, the class itself is not.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):

@@ -78,9 +78,7 @@ def test_in_force_is_the_latest_start_then_the_highest_revision(
     starts: list[int], time_ms: int
 ) -> None:
     """Against the rule as it is written, by brute force."""
-    book = PlanBook(
-        PlanSet(k + 1, start, (plan("a", k % 60),)) for k, start in enumerate(starts)
-    )
+    book = PlanBook(PlanSet(k + 1, start, (plan("a", k % 60),)) for k, start in enumerate(starts))
     begun = [(start, k + 1) for k, start in enumerate(starts) if start <= time_ms]
     if not begun:
         with pytest.raises(NotFoundError):
