@@ -7,6 +7,7 @@ segments with their edges (``segments.json``) and what parkers want (``parkers.j
 
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -92,11 +93,10 @@ def draw_parkers(
     departs = np.sort(rng.integers(begin_s, end_s, count))
     n = len(trips.edges)
     starts = trips.share.reshape(n, n).sum(axis=1)
-    starts = starts * np.array(wishes["may_start"])
-    origins = rng.choice(n, size=count, p=starts / starts.sum())
     places = wishes["destinations"]
     weights = np.array([place["weight"] for place in places])
     goals = rng.choice(len(places), size=count, p=weights / weights.sum())
+    origins = [int(rng.choice(n, p=_nearby(starts, wishes, places[goal]))) for goal in goals]
     scatter = rng.normal(0.0, 1.0, (count, 2))
     durations = np.exp(rng.normal(np.log(wishes["median_stay_s"]), wishes["stay_sigma"], count))
     parkers = []
@@ -116,6 +116,17 @@ def draw_parkers(
             )
         )
     return tuple(parkers)
+
+
+def _nearby(
+    starts: NDArray[np.float64], wishes: Any, place: Mapping[str, float]
+) -> NDArray[np.float64]:
+    """Chance of each segment as the start of a trip to a place: the nearer, the likelier."""
+    at = np.array(wishes["starts_lon_lat"])
+    east_m = (at[:, 0] - place["lon"]) * 88_500.0  # metres a degree at 37.4 degrees north
+    north_m = (at[:, 1] - place["lat"]) * 111_000.0
+    pull = starts * np.exp(-np.hypot(east_m, north_m) / wishes["origin_decay_m"])
+    return np.asarray(pull / pull.sum())
 
 
 def _generator(what: str, period: str, seed: int) -> Generator:

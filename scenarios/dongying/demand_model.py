@@ -2,8 +2,8 @@
 
 Everything here is assumed, and said so in the files that it writes; docs/data.md explains it.
 
-1. *Production and attraction* of a segment: its length times a density for its part of the city
-   and the time of day (tidal between west and east); a gate to the world outside counts as a
+1. *Production and attraction* of a segment: its length times a density that falls off around the
+   centres of the west and the east city, and a factor for its part of the city and the time of day (tidal between west and east); a gate to the world outside counts as a
    fixed number of metres of street.
 2. *Gravity model*: trips between two segments fall exponentially with the travel time between
    them (Wilson 1967), balanced to the productions.
@@ -18,12 +18,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyproj
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from scenarios.dongying.junctions import SignalPlan, approach_id
-from scenarios.dongying.streets import OPPOSITE, StreetPlan
+from scenarios.dongying.junctions import SignalPlan, Turn, approach_id
+from scenarios.dongying.streets import OPPOSITE, PROJECTION, StreetPlan
 from traffic.network import RoadGraph
 from traffic.splits import TurnFlows, flow_ratios, lost_time_s
 from traffic.stages import stages_of
@@ -32,13 +33,16 @@ Matrix = NDArray[np.float64]
 
 CYCLE_S = 90
 ITERATIONS = 8
-DECAY_S = 700.0
+DECAY_S = 300.0
 """Mean of the gravity model's exponential, s."""
-GATE_METRES = 2600.0
+GATE_METRES = 450.0
 BPR_ALPHA, BPR_BETA = 0.15, 4.0
 LANE_CAPACITY_VPH = 720.0
 """A lane before a signal: 1,800 veh/h for 40% of the time."""
 TURN_S = {"l": 28.0, "s": 18.0, "r": 10.0}
+CENTRES = ((118.514, 37.457), (118.660, 37.433))
+"""银座 and 万达 in the west, 市政府 and 市人民医院 in the east."""
+CENTRE_RADIUS_M, EDGE_DENSITY = 1300.0, 0.06
 WEST_LON, EAST_LON = 118.555, 118.600
 
 
@@ -65,9 +69,9 @@ class Period:
 
 
 PERIODS = (
-    Period("morning", 26100, 28800, (1.35, 0.6, 0.85), (0.75, 0.6, 1.35), 0.87),
+    Period("morning", 26100, 28800, (1.35, 0.6, 0.85), (0.75, 0.6, 1.35), 0.82),
     Period("midday", 43200, 45900, (1.0, 0.6, 1.0), (1.0, 0.6, 1.0), 0.62),
-    Period("evening", 62100, 64800, (0.75, 0.6, 1.35), (1.35, 0.6, 0.85), 0.87),
+    Period("evening", 62100, 64800, (0.75, 0.6, 1.35), (1.35, 0.6, 0.85), 0.82),
 )
 
 
@@ -138,10 +142,12 @@ class _Net:
         segments = tuple(plan.segments)
         index = {key: k for k, key in enumerate(segments)}
         rows = [plan.segments[key] for key in segments]
-        at_signal = {turn.from_edge: [] for signal in signals for turn in signal.turns}
+        at_signal: dict[str, list[Turn]] = {
+            turn.from_edge: [] for signal in signals for turn in signal.turns
+        }
         for signal in signals:
             for turn in signal.turns:
-                at_signal[turn.from_edge].append(turn)
+                at_signal.setdefault(turn.from_edge, []).append(turn)
         arcs: list[tuple[int, int, float, tuple[str, str]]] = []
         for segment in rows:
             edge = approach_id(plan, segment)
@@ -166,9 +172,11 @@ class _Net:
         lon = _longitudes(plan, middle_x)
         part = np.where(lon < WEST_LON, 0, np.where(lon < EAST_LON, 1, 2))
         # Long links run through fields: they house no more than a kilometre of street does.
-        metres = np.where(
-            gate_out | gate_in, GATE_METRES, np.where(outside, 0, np.minimum(length, 1000))
+        middle_y = np.array(
+            [(plan.nodes[s.from_node].y_m + plan.nodes[s.to_node].y_m) / 2 for s in rows]
         )
+        street = np.where(outside, 0, np.minimum(length, 1000)) * _density(middle_x, middle_y)
+        metres = np.where(gate_out | gate_in, GATE_METRES, street)
         return cls(
             segments=segments,
             free_s=length / speed,
@@ -196,6 +204,17 @@ class _Net:
 def _inside(plan: StreetPlan, *nodes: str) -> bool:
     """Whether a segment lies between crossings or on a local stub."""
     return all(plan.nodes[node].kind in {"signal", "local"} for node in nodes)
+
+
+def _density(x_m: Matrix, y_m: Matrix) -> Matrix:
+    """Density of the dumbbell: it falls off around the centres of the west and the east city."""
+    projection = pyproj.Proj(PROJECTION)
+    density = np.full(len(x_m), EDGE_DENSITY)
+    for lon, lat in CENTRES:
+        at_x_m, at_y_m = projection(lon, lat)
+        away_m = np.hypot(x_m - at_x_m, y_m - at_y_m)
+        density = np.maximum(density, np.exp(-((away_m / CENTRE_RADIUS_M) ** 2) / 2))
+    return density
 
 
 def _longitudes(plan: StreetPlan, x_m: Matrix) -> Matrix:

@@ -21,6 +21,7 @@ from traffic.io.sumo_net import read_network
 STAMP = "recipe.sha256"
 # Drivers an hour who look for a car park, by period.
 DRIVERS_VPH = {"morning": 1100, "midday": 900, "evening": 800}
+ORIGIN_DECAY_M = 2000.0
 MEDIAN_STAY_S, STAY_SIGMA = 2.5 * 3600, 0.6
 PLACE_WEIGHTS = {
     "hospital": 6.0,
@@ -157,7 +158,7 @@ def _parkers(plan: StreetPlan, parks: list[CarPark]) -> dict[str, Any]:
         "drivers_vph": DRIVERS_VPH,
         "median_stay_s": MEDIAN_STAY_S,
         "stay_sigma": STAY_SIGMA,
-        "may_start": [1 for _ in plan.segments],
+        "origin_decay_m": ORIGIN_DECAY_M,
         "starts_lon_lat": starts,
         "destinations": places,
     }
