@@ -1,200 +1,258 @@
 """Draws time-space diagrams as PNG or SVG.
 
-Time runs to the right and distance upwards, as in Webster's and Little's papers and in most
-engineers' software, so that a faster band is a steeper one.
+Time runs to the right and distance upwards, as in Webster's and Little's papers and in the
+software that engineers use, Chinese platforms included: a faster band is a steeper one. (Chinese
+textbooks that construct bands by hand, 图解法, turn it round.)
 """
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon, Rectangle
 
+from traffic.errors import InvalidInputError
 from traffic.io.cjk_font import cjk_family
-from traffic.timespace import Band, SignalRow, TimeSpace
+from traffic.io.diagram_labels import label_place, write_link_labels, write_row_labels
+from traffic.io.diagram_sheet import (
+    GREEN,
+    IN_COLOUR,
+    OUT_COLOUR,
+    PARTED,
+    PARTED_INK,
+    RED_IN,
+    RED_OUT,
+    ROW_GAP_IN,
+    SOFT_INK,
+    Sheet,
+)
+from traffic.timespace import Parting, SignalRow, TimeSpace
+from traffic.timespace_shapes import Point, band_polygons, drawn_positions, not_green, shown_windows
 
-OUT_COLOUR = "#1b7f5c"
-IN_COLOUR = "#3465a4"
-RED_OUT = "#c0392b"
-RED_IN = "#e08a7d"
 CYCLES = 3
-LABEL_GAP_IN = 0.30
-"""Inches between two labels, so that neighbouring signals do not cover each other."""
+
+# Inches of paper.
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 11.8, 2.3, 1.72, 0.86, 1.12
+BODY = (3.4, 9.0)  # least and most height of the diagram itself
+BAR_PT = 4.6
+HATCH = "////////"
+MARGIN_PT = 13.0
+
+REASONS = {
+    "long": "路段过长，分段 {:,.0f} m · link too long: parted",
+    "no_band": "无双向绿波带，分段 {:,.0f} m · no two-way band: parted",
+    "not_coordinated": "未协调，分段 {:,.0f} m · not coordinated: parted",
+}
 
 
 def draw_time_space(diagram: TimeSpace, path: Path) -> None:
     """Write a diagram; the ending of ``path`` (.png or .svg) chooses the format.
 
-    Each signal has two bars, outbound above and inbound below: red where the way through is not
-    green. Bands are drawn from cycle to cycle with their widths and speeds.
+    Each signal has two bars, outbound above and inbound below its line: red where the way through
+    is not green, hatched where the left turns have a green of their own. Bands are drawn from
+    cycle to cycle with their widths; each link has its length and speeds at the right. The same
+    diagram gives the same file, byte for byte.
+
+    Raises
+    ------
+    InvalidInputError
+        Another ending.
     """
-    height_in = max(4.2, 1.8 + LABEL_GAP_IN * 1.25 * len(diagram.rows))
-    with rc_context({"font.family": [cjk_family()], "svg.hashsalt": "greenlot"}):
-        figure = Figure(figsize=(11.5, height_in), dpi=110)
+    if path.suffix not in {".png", ".svg"}:
+        raise InvalidInputError(f"{path.name}; expected .png or .svg", where="path")
+    positions = drawn_positions(diagram)
+    closest_m = min(b - a for a, b in itertools.pairwise(positions))
+    body = min(max(BODY[0], positions[-1] / closest_m * ROW_GAP_IN), BODY[1])
+    height = body + 2 * MARGIN_PT / 72 + TOP + BOTTOM
+    with rc_context(
+        {"font.family": [cjk_family()], "svg.hashsalt": "greenlot", "hatch.linewidth": 0.8}
+    ):
+        figure = Figure(figsize=(WIDTH, height), dpi=130)
         FigureCanvasAgg(figure)
-        axes = figure.add_axes((0.19, 0.9 / height_in, 0.66, 1 - 1.75 / height_in))
-        length_m = diagram.rows[-1].position_m
-        unit_m = length_m / ((height_in - 1.75) * 72)  # metres a point
-        for row in diagram.rows:
-            _bars(axes, row, diagram.cycle_s, 3.2 * unit_m)
-        for band in diagram.bands:
-            _band(axes, diagram, band)
-        for gap in diagram.gaps:
-            _gap(axes, diagram, gap)
-        _labels(axes, diagram, unit_m)
-        _frame(figure, axes, diagram, length_m, unit_m)
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+        box = (LEFT / WIDTH, BOTTOM / height, 1 - (LEFT + RIGHT) / WIDTH, 0.0)
+        axes = figure.add_axes((*box[:3], 1 - (TOP + BOTTOM) / height))
+        until_s = CYCLES * diagram.cycle_s
+        sheet = Sheet(
+            diagram=diagram,
+            axes=axes,
+            positions=positions,
+            until_s=until_s,
+            metres_per_pt=positions[-1] / (body * 72),
+            seconds_per_pt=until_s / ((WIDTH - LEFT - RIGHT) * 72),
+        )
+        _frame(figure, sheet)
+        for parting in diagram.partings:
+            _parting(sheet, parting)
+        for row, position in zip(diagram.rows, positions, strict=True):
+            _bars(sheet, row, position)
+        _bands(sheet)
+        write_row_labels(sheet)
+        write_link_labels(sheet)
+        _legend(figure, sheet)
+        metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
         figure.savefig(path, metadata=metadata)
 
 
-def _bars(axes: Axes, row: SignalRow, cycle_s: int, thick_m: float) -> None:
-    for greens, colour, bottom in (
-        (row.green_out, RED_OUT, row.position_m),
-        (row.green_in, RED_IN, row.position_m - thick_m),
-    ):
-        if not greens:
-            axes.axhline(row.position_m, color="#999999", linewidth=1, linestyle=":")
-            continue
-        axes.add_patch(
-            Rectangle((0, bottom), CYCLES * cycle_s, thick_m, color=colour, linewidth=0, zorder=2)
+def _frame(figure: Figure, sheet: Sheet) -> None:
+    axes, cycle_s = sheet.axes, sheet.diagram.cycle_s
+    margin = MARGIN_PT * sheet.metres_per_pt
+    axes.set_xlim(0, sheet.until_s)
+    axes.set_ylim(-margin, sheet.positions[-1] + margin)
+    step_s = next(s for s in (5, 10, 20, 30, 60) if sheet.until_s / s <= 16 or s == 60)
+    axes.set_xticks([k * step_s for k in range(int(sheet.until_s / step_s) + 1)])
+    axes.tick_params(axis="x", labelsize=8.5, color=SOFT_INK)
+    axes.set_yticks(sheet.positions, labels=[""] * len(sheet.positions))
+    axes.tick_params(axis="y", length=4, color=SOFT_INK)
+    for k in range(1, CYCLES + 1):
+        axes.axvline(k * cycle_s, color="#9aa5aa", linewidth=0.8, linestyle=(0, (5, 3)), zorder=1)
+        axes.annotate(
+            f"{k} C",
+            xy=(k * cycle_s, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="center" if k < CYCLES else "right",
+            fontsize=8,
+            color=SOFT_INK,
         )
-        for start_s, end_s in greens:
-            for cycle in range(-1, CYCLES):
-                begin_s = start_s + cycle * cycle_s
-                axes.add_patch(
-                    Rectangle(
-                        (begin_s, bottom),
-                        end_s - start_s,
-                        thick_m,
-                        color="#dff0e4",
-                        linewidth=0,
-                        zorder=3,
-                    )
-                )
+    axes.grid(axis="x", color="#e9edee", linewidth=0.5, zorder=0)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color("#9aa5aa")
+    axes.set_xlabel(
+        "时间 time, s （自公共时钟的周期起点 from the common clock's cycle start）", fontsize=9
+    )
+    top = figure.get_figheight()
+    figure.text(
+        0.018,
+        1 - 0.16 / top,
+        f"{sheet.diagram.title} · 时距图 time–space diagram",
+        va="top",
+        fontsize=13,
+    )
+    figure.text(
+        0.982,
+        1 - 0.19 / top,
+        f"周期 cycle C = {cycle_s:g} s",
+        va="top",
+        ha="right",
+        fontsize=11,
+    )
 
 
-def _band(axes: Axes, diagram: TimeSpace, band: Band) -> None:
-    colour = OUT_COLOUR if band.direction == "out" else IN_COLOUR
-    positions = [row.position_m for row in diagram.rows[band.first : band.last + 1]]
-    for cycle in range(-CYCLES - 8, CYCLES + 1):
-        shift_s = cycle * diagram.cycle_s
-        front = [(t + shift_s, y) for t, y in zip(band.front_s, positions, strict=True)]
-        if max(t for t, _ in front) + band.width_s < 0:
+def _parting(sheet: Sheet, parting: Parting) -> None:
+    """Shade a link that no band crosses, say why, and break the distance axis."""
+    low, high = sheet.positions[parting.after], sheet.positions[parting.after + 1]
+    sheet.axes.axhspan(low, high, color=PARTED, zorder=0.5)
+    middle = (low + high) / 2
+    sheet.axes.text(
+        sheet.until_s / 2,
+        middle,
+        REASONS[parting.reason].format(parting.length_m),
+        ha="center",
+        va="center",
+        fontsize=8.5,
+        color=PARTED_INK,
+        zorder=6,
+        bbox={"facecolor": PARTED, "edgecolor": "none", "pad": 1.5},
+    )
+    if parting.reason == "long":
+        tick, rise = 4 * sheet.seconds_per_pt, 3 * sheet.metres_per_pt
+        for y in (middle - rise / 2, middle + rise):
+            sheet.axes.plot(
+                (-tick, tick),
+                (y - rise, y + rise),
+                color=PARTED_INK,
+                linewidth=1.3,
+                clip_on=False,
+                zorder=7,
+            )
+
+
+def _bars(sheet: Sheet, row: SignalRow, position: float) -> None:
+    """Draw the reds of both directions, the greens between, and the lefts' own greens."""
+    axes, cycle_s = sheet.axes, sheet.diagram.cycle_s
+    thick = BAR_PT * sheet.metres_per_pt
+    axes.plot((0, sheet.until_s), (position, position), color="#8a969b", linewidth=0.6, zorder=3)
+    sides = (
+        (row.green_out, row.left_out, RED_OUT, OUT_COLOUR, position),
+        (row.green_in, row.left_in, RED_IN, IN_COLOUR, position - thick),
+    )
+    for greens, lefts, red, ink, bottom in sides:
+        if not greens:
             continue
-        if min(t for t, _ in front) > CYCLES * diagram.cycle_s:
-            continue
-        rear = [(t + band.width_s, y) for t, y in front]
-        axes.add_patch(
-            Polygon(
-                [*front, *rear[::-1]],
-                closed=True,
-                facecolor=colour,
-                alpha=0.28,
-                edgecolor=colour,
-                linewidth=0.8,
-                zorder=4,
+        left_s = shown_windows(lefts, cycle_s, sheet.until_s)
+        # A left beside a red through is hatched on white, one beside a green through on green.
+        layers: tuple[tuple[tuple[Point, ...], dict[str, Any]], ...] = (
+            (not_green(greens, cycle_s, sheet.until_s), {"facecolor": red}),
+            (left_s, {"facecolor": "white"}),
+            (shown_windows(greens, cycle_s, sheet.until_s), {"facecolor": GREEN}),
+            (left_s, {"facecolor": "none", "edgecolor": ink, "hatch": HATCH}),
+        )
+        for level, (windows, look) in enumerate(layers):
+            for begin, end in windows:
+                bar = Rectangle((begin, bottom), end - begin, thick, lw=0, **look)
+                bar.set_zorder(3 + level / 10)
+                axes.add_patch(bar)
+
+
+def _bands(sheet: Sheet) -> None:
+    taken: list[tuple[float, float]] = []
+    for band in sheet.diagram.bands:
+        colour = OUT_COLOUR if band.direction == "out" else IN_COLOUR
+        for outline in band_polygons(sheet.diagram, band, sheet.until_s):
+            sheet.axes.add_patch(
+                Polygon(outline, facecolor=colour, alpha=0.25, edgecolor="none", zorder=2)
+            )
+            half = len(outline) // 2
+            for edge in (outline[:half], outline[half:]):
+                x, y = zip(*edge, strict=True)
+                sheet.axes.plot(x, y, color=colour, linewidth=0.8, zorder=2.5)
+        place = label_place(sheet, band, taken)
+        taken.append(place)
+        sheet.axes.text(
+            *place,
+            f"{'↑' if band.direction == 'out' else '↓'} {band.width_s:.1f} s",
+            color=colour,
+            fontsize=9,
+            ha="center",
+            va="center_baseline",
+            zorder=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.88, "pad": 1.0},
+        )
+
+
+def _legend(figure: Figure, sheet: Sheet) -> None:
+    rows = sheet.diagram.rows
+    handles = [
+        Patch(facecolor=OUT_COLOUR, alpha=0.4, label="上行绿波带 ↑ band outbound"),
+        Patch(facecolor=IN_COLOUR, alpha=0.4, label="下行绿波带 ↓ band inbound"),
+        Patch(facecolor=RED_OUT, label="上行红灯（含黄灯）red outbound, with yellow"),
+        Patch(facecolor=RED_IN, label="下行红灯（含黄灯）red inbound, with yellow"),
+        Patch(facecolor=GREEN, label="直行绿灯 through green"),
+    ]
+    if any(row.left_out or row.left_in for row in rows):
+        handles.append(
+            Patch(
+                facecolor="white",
+                edgecolor=OUT_COLOUR,
+                hatch=HATCH,
+                linewidth=0,
+                label="左转绿灯（保护）protected left green",
             )
         )
-    _band_label(axes, diagram, band, positions, colour)
-
-
-def _band_label(
-    axes: Axes, diagram: TimeSpace, band: Band, positions: list[float], colour: str
-) -> None:
-    """Write width and speed beside the middle of the band, in the cycle that shows it best."""
-    lengths = [b - a for a, b in itertools.pairwise(positions)]
-    travel_s = sum(m / v for m, v in zip(lengths, band.speeds_mps, strict=True))
-    speed_kmh = 3.6 * sum(lengths) / travel_s
-    middle = len(positions) // 2
-    below = middle - 1
-    y = (positions[below] + positions[middle]) / 2
-    t = (band.front_s[below] + band.front_s[middle]) / 2 + band.width_s / 2
-    column = 1.3 if band.direction == "out" else 2.2
-    shift = round(column - t / diagram.cycle_s)
-    axes.text(
-        t + shift * diagram.cycle_s,
-        y,
-        f"{band.width_s:.1f} s · {speed_kmh:.0f} km/h",
-        color=colour,
-        fontsize=8.5,
-        ha="center",
-        va="center",
-        zorder=6,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.2},
-    )
-
-
-def _gap(axes: Axes, diagram: TimeSpace, gap: int) -> None:
-    low, high = diagram.rows[gap].position_m, diagram.rows[gap + 1].position_m
-    axes.axhspan(low, high, color="#f3f0e6", zorder=0)
-    axes.text(
-        CYCLES * diagram.cycle_s / 2,
-        (low + high) / 2,
-        f"分段 parted here: {high - low:,.0f} m",
-        ha="center",
-        va="center",
-        fontsize=9,
-        color="#8a7a4a",
-        zorder=5,
-    )
-
-
-def _labels(axes: Axes, diagram: TimeSpace, unit_m: float) -> None:
-    """Name the signals at the left, spread where they stand close, with a line to each."""
-    gap_m = LABEL_GAP_IN * 72 * unit_m
-    places: list[float] = []
-    for row in diagram.rows:
-        places.append(max(row.position_m, places[-1] + gap_m) if places else row.position_m)
-    # What was pushed over the top is pushed back down, neighbours with it.
-    top_m = max(diagram.rows[-1].position_m, gap_m * (len(places) - 1))
-    for k in range(len(places) - 1, -1, -1):
-        places[k] = min(places[k], top_m - gap_m * (len(places) - 1 - k))
-    for row, place in zip(diagram.rows, places, strict=True):
-        offset = "未协调 not coordinated" if row.offset_s is None else f"offset {row.offset_s} s"
-        axes.annotate(
-            f"{row.name}  {row.position_m:,.0f} m · {offset}",
-            xy=(0, row.position_m),
-            xytext=(-0.028 * CYCLES * diagram.cycle_s, place),
-            fontsize=8.5,
-            ha="right",
-            va="center",
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "#888888", "shrinkA": 1},
-        )
-
-
-def _frame(figure: Figure, axes: Axes, diagram: TimeSpace, length_m: float, unit_m: float) -> None:
-    axes.set_xlim(0, CYCLES * diagram.cycle_s)
-    axes.set_ylim(-10 * unit_m, length_m + 10 * unit_m)
-    axes.set_xticks([k * diagram.cycle_s / 2 for k in range(2 * CYCLES + 1)])
-    axes.set_yticks([])
-    axes.grid(axis="x", color="#dddddd", linewidth=0.6, zorder=1)
-    axes.set_xlabel("时间 time, s (from the master clock's cycle start)")
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    figure.suptitle(
-        f"{diagram.title} · 时距图 time-space diagram · 周期 cycle {diagram.cycle_s} s",
-        x=0.02,
-        y=1 - 0.18 / figure.get_figheight(),
-        ha="left",
-        va="top",
-        fontsize=12,
-    )
-    handles = [
-        Patch(facecolor=OUT_COLOUR, alpha=0.4, label="去向绿波带\nband outbound ↑"),
-        Patch(facecolor=IN_COLOUR, alpha=0.4, label="来向绿波带\nband inbound ↓"),
-        Patch(facecolor=RED_OUT, label="去向红灯\nred outbound"),
-        Patch(facecolor=RED_IN, label="来向红灯\nred inbound"),
-        Patch(facecolor="#dff0e4", label="绿灯 green"),
-    ]
     figure.legend(
         handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(0.86, 1 - 0.75 / figure.get_figheight()),
-        fontsize=8.5,
+        loc="lower left",
+        bbox_to_anchor=(LEFT / WIDTH - 0.006, 0.08 / figure.get_figheight()),
+        fontsize=8,
         frameon=False,
-        labelspacing=0.9,
+        ncols=3,
+        columnspacing=2.2,
+        handlelength=2.4,
     )
