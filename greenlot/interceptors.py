@@ -28,6 +28,7 @@ CODES: dict[type[Exception], int] = {
     parking.errors.NoSpaceError: code_pb2.RESOURCE_EXHAUSTED,
     parking.errors.StateError: code_pb2.FAILED_PRECONDITION,
     parking.errors.RuleError: code_pb2.FAILED_PRECONDITION,
+    parking.errors.UnavailableError: code_pb2.UNAVAILABLE,
 }
 
 

@@ -18,6 +18,8 @@ from greenlot.city import City
 from greenlot.clock import system_clock
 from greenlot.errors import StartError
 from greenlot.interceptors import ErrorInterceptor
+from greenlot.storage import StorageError
+from parking.errors import UnavailableError
 from parking.service import ParkingService
 from parking.store import SqliteStore
 from parking.v1 import parking_pb2, parking_pb2_grpc
@@ -62,8 +64,16 @@ class CityServer:
     ) -> None:
         self._listen = listen
         self._health = health.aio.HealthServicer()
-        data.mkdir(parents=True, exist_ok=True)
-        self._plans = PlanStore(data / f"{city.id}-plans.sqlite")
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+            self._plans = PlanStore(data / f"{city.id}-plans.sqlite")
+        except (OSError, StorageError) as error:
+            raise StartError(f"--data {data}: {error}") from error
+        try:
+            self._reservations = SqliteStore(data / f"{city.id}-parking.sqlite")
+        except UnavailableError as error:
+            self._plans.close()
+            raise StartError(f"--data {data}: {error}") from error
         self._signals = SignalTimingService(
             city_id=city.id,
             graph=city.graph,
@@ -75,7 +85,7 @@ class CityServer:
         self._parking = ParkingService(
             city_id=city.id,
             lots=city.lots,
-            store=SqliteStore(data / f"{city.id}-parking.sqlite"),
+            store=self._reservations,
             clock=clock,
         )
         self.address = ""
@@ -113,6 +123,8 @@ class CityServer:
         try:
             bound = self._server.add_insecure_port(self._listen)
         except RuntimeError as error:
+            self._plans.close()
+            self._reservations.close()
             raise StartError(f"cannot listen on {self._listen}: {error}") from error
         await self._parking.start()
         await self._server.start()
@@ -154,7 +166,9 @@ class ServerThread:
     """
 
     def __init__(self, city: City, *, data: Path, clock: Callable[[], int] = system_clock) -> None:
-        self._make = lambda: CityServer(city, listen="127.0.0.1:0", data=data, clock=clock)
+        self._make: Callable[[], CityServer] = lambda: CityServer(
+            city, listen="127.0.0.1:0", data=data, clock=clock
+        )
         self._started: Future[str] = Future()
         self._thread = threading.Thread(target=self._main, name="city-server", daemon=True)
 

@@ -16,6 +16,8 @@ from scenarios.demand import Parker
 from scenarios.spec import Parkers, RunSpec
 
 CALL_TIMEOUT_S = 30.0
+TIME_TO_PARK_S = 900
+"""Who sets out later than this before the end is not counted: the run ends on him."""
 NAMESPACE = uuid.UUID("5b1d3a52-7f0e-4a5e-9a2f-2f5d0c5f3d11")
 
 
@@ -87,9 +89,10 @@ class Drivers:
         self._told.clear()
 
     def finish(self) -> Parkers:
-        """Sum up who set out in the measured time."""
+        """Sum up who set out in the measured time, early enough to have had time to park."""
         end_s, from_s = self.spec.end_s, self.spec.measured_from_s
-        trips = [t for t in self._trips.values() if from_s <= t.parker.depart_s < end_s]
+        last_s = max(from_s + 1, end_s - TIME_TO_PARK_S)
+        trips = [t for t in self._trips.values() if from_s <= t.parker.depart_s < last_s]
         parked = [t for t in trips if t.parked_s is not None]
         drives, searches = [], []
         for trip in trips:

@@ -88,7 +88,7 @@ class Parkers:
     Parameters
     ----------
     drivers
-        Who set out in the measured time.
+        Who set out in the measured time, up to 900 s before its end.
     parked
         Of them, who found a space before the end.
     refused

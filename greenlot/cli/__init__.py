@@ -10,8 +10,7 @@ import typer
 
 import parking.errors
 import traffic.errors
-from greenlot.cli import demo, serve, signals
-from greenlot.cli import parking as parking_commands
+from greenlot.cli import car_parks, demo, serve, signals
 from greenlot.errors import GreenlotError
 from parking.errors import ParkingError
 from traffic.errors import TrafficError
@@ -35,7 +34,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.add_typer(signals.app, name="signals", help="Time traffic signals.")
-app.add_typer(parking_commands.app, name="parking", help="Allocate parking.")
+app.add_typer(car_parks.app, name="parking", help="Allocate parking.")
 
 
 def main() -> None:

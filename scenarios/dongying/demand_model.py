@@ -3,8 +3,9 @@
 Everything here is assumed, and said so in the files that it writes; docs/data.md explains it.
 
 1. *Production and attraction* of a segment: its length times a density that falls off around the
-   centres of the west and the east city, and a factor for its part of the city and the time of day (tidal between west and east); a gate to the world outside counts as a
-   fixed number of metres of street.
+   centres of the west and the east city, and a factor for its part of the city and the time of
+   day (tidal between west and east); a gate to the world outside counts as a fixed number of
+   metres of street.
 2. *Gravity model*: trips between two segments fall exponentially with the travel time between
    them (Wilson 1967), balanced to the productions.
 3. *Assignment*: successive averages of all-or-nothing loads on shortest paths (method of
