@@ -107,7 +107,7 @@ def test_a_one_second_grid_never_beats_the_optimum_and_is_close_to_it(
     """Asymmetric signals with lefts and all patterns, against every whole-second start."""
     cycle = 40.0
     signals = tuple(
-        ArterialSignal(str(k), green, green + more, left + more, left, PATTERNS)
+        ArterialSignal(str(k), green, green + more, left, left + more, PATTERNS)
         for k, (green, left, more, _) in enumerate(rows)
     )[:3]
     links = tuple(ArterialLink(row[3], (13.0, 13.0), (11.0, 11.0)) for row in rows[1:3])
