@@ -1,17 +1,27 @@
-"""The one place that teaches matplotlib Chinese."""
+"""The one place that teaches pictures and pages Chinese."""
 
+import base64
 import importlib.util
+import io
 from functools import cache
 from pathlib import Path
 
+from fontTools import subset
+from fontTools.ttLib import TTFont
 from matplotlib import font_manager
 
 FILE = "NotoSansCJKsc-Regular.otf"
+WEB_FAMILY = "greenlot Han"
+# A reader's own Chinese font comes first, the one in the page where there is none.
+WEB_FONTS = (
+    'system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", '
+    f'"{WEB_FAMILY}", sans-serif'
+)
 
 
 @cache
-def cjk_family() -> str:
-    """Register Noto Sans CJK SC, which comes with the ``mplfonts`` wheel; return its name.
+def cjk_font_file() -> Path:
+    """Find Noto Sans CJK SC, which comes with the ``mplfonts`` wheel.
 
     Found without importing that package, which would change matplotlib's settings.
 
@@ -25,6 +35,34 @@ def cjk_family() -> str:
     for folder in folders:
         path = Path(folder) / "fonts" / FILE
         if path.is_file():
-            font_manager.fontManager.addfont(path)
-            return font_manager.FontProperties(fname=path).get_name()
+            return path
     raise FileNotFoundError(f"{FILE}: expected in the package mplfonts")
+
+
+@cache
+def cjk_family() -> str:
+    """Register Noto Sans CJK SC with matplotlib; return its name there."""
+    path = cjk_font_file()
+    font_manager.fontManager.addfont(path)
+    return font_manager.FontProperties(fname=path).get_name()
+
+
+def web_font_face(text: str) -> str:
+    """Return a CSS ``@font-face`` that carries what ``text`` has beyond ASCII, and no more.
+
+    A page with it shows Chinese on machines without a Chinese font. Its family is ``WEB_FAMILY``.
+    """
+    wanted = sorted({ord(c) for c in text if ord(c) > 0x7F})
+    with TTFont(cjk_font_file(), recalcTimestamp=False) as font:
+        options = subset.Options(layout_features=[], name_IDs=[], notdef_outline=True)
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(unicodes=wanted)
+        subsetter.subset(font)
+        font.flavor = "woff"
+        buffer = io.BytesIO()
+        font.save(buffer)
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return (
+        f'@font-face{{font-family:"{WEB_FAMILY}";'
+        f"src:url(data:font/woff;base64,{data}) format('woff')}}"
+    )

@@ -38,7 +38,7 @@ CYCLES = 3
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 11.8, 2.3, 1.72, 0.86, 1.12
 BODY = (3.4, 9.0)  # least and most height of the diagram itself
 BAR_PT = 4.6
-HATCH = "////////"
+HATCH = "/////"
 MARGIN_PT = 13.0
 
 REASONS = {

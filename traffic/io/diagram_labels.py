@@ -84,7 +84,7 @@ def write_link_labels(sheet: Sheet) -> None:
         )
     for x, shift_pt, ha, text in (
         (1, 10, "left", "路段 link   车速 speed"),
-        (0, -24, "right", "信号 signal · 位置 position · 相位差 offset"),
+        (0, -24, "right", "位置 position · 相位差 offset"),
     ):
         sheet.axes.annotate(
             text,
