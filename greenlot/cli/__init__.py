@@ -3,6 +3,7 @@
 Exit status: 0 done, 1 a failure of the program, 2 a mistake in the input, 130 interrupted.
 """
 
+import os
 import sys
 from typing import NoReturn
 
@@ -39,12 +40,24 @@ app.add_typer(car_parks.app, name="parking", help="Allocate parking.")
 
 def main() -> None:
     """Run the command line; what the user can mend is one line on stderr and exit status 2."""
+    _keep_stdout_clean()
     try:
         app()
     except INPUT_ERRORS as error:
         _fail(error, 2)
     except (TrafficError, ParkingError, OSError) as error:
         _fail(error, 1)
+
+
+def _keep_stdout_clean() -> None:
+    """Keep stdout for results: solvers written in C print there whatever they are told.
+
+    What is printed past Python goes to stderr; Python's own ``sys.stdout`` stays the real one.
+    """
+    sys.stdout.flush()
+    real = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = os.fdopen(real, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
 
 
 def _fail(error: Exception, status: int) -> NoReturn:
