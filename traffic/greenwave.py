@@ -158,24 +158,31 @@ def optimize(
         key: flow_ratios(graph, key, stages, turn_flows) if turn_flows else None
         for key, stages in base.items()
     }
-    best: tuple[float, int, dict[str, JunctionPlans], list[Part], list[Solution]] | None = None
+    best: _Best | None = None
     candidates = _candidate_cycles(base, ratios, cycle_s)
     for k, cycle in enumerate(candidates):
         junctions = _junctions(graph, by_id, base, ratios, cycle)
         whole = _parts(by_id, junctions, cycle, speed_mps, max_link_m)
         parts, alone = solve_parted(whole, seed=seed)
         total = sum(solution.bound for solution in alone)
-        if best is None or total > best[0] + 1e-9:
-            best = (total, cycle, junctions, parts, alone)
-        search.tell(f"cycle {cycle} s", 0.5 * (k + 1) / len(candidates), 0.0, best[0])
+        if best is None or total > best.bound + 1e-9:
+            best = _Best(total, cycle, junctions, whole, parts, alone)
+        search.tell(f"cycle {cycle} s", 0.5 * (k + 1) / len(candidates), 0.0, best.bound)
         if search.over():
             break
     if best is None:
         raise UnsafePlanError("no cycle in the range fits the signals", where="cycle_s")
-    bound, cycle, junctions, parts, alone = best
+    cycle, junctions, parts = best.cycle_s, best.junctions, best.parts
     rng = random.Random(seed)
     joined = join_parts(
-        parts, junctions, alone, rng=rng, orders=JOIN_ORDERS, seed=seed, search=search
+        best.whole,
+        parts,
+        junctions,
+        best.alone,
+        rng=rng,
+        orders=JOIN_ORDERS,
+        seed=seed,
+        search=search,
     )
     plans = {
         key: require_safe(
@@ -190,9 +197,21 @@ def optimize(
     value = sum(
         2 * min(part.band_out_s, part.band_in_s) for group in bands.values() for part in group
     )
-    certificate = _certificate(value / cycle, bound, search, seed)
+    certificate = _certificate(value / cycle, best.bound, search, seed)
     search.tell("done", 1.0, certificate.value, certificate.bound)
     return GreenWave(cycle, tuple(plans.values()), bands, certificate, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """The best candidate cycle so far, with the parts at it and what each reaches alone."""
+
+    bound: float
+    cycle_s: int
+    junctions: dict[str, JunctionPlans]
+    whole: list[Part]
+    parts: list[Part]
+    alone: list[Solution]
 
 
 class _Search:

@@ -184,6 +184,7 @@ class Search(Protocol):
 
 
 def join_parts(
+    whole: Sequence[Part],
     parts: Sequence[Part],
     junctions: Mapping[str, JunctionPlans],
     alone: Sequence[Solution],
@@ -195,12 +196,13 @@ def join_parts(
 ) -> Joined:
     """Find starts and patterns for all parts together.
 
-    Parts are taken in an order (the first one: by their bound; then at random), each solved
+    ``whole`` are the parts before those without a band were parted again: along them every link
+    counts. Parts are taken in an order (the first one: by their bound; then at random), each solved
     exactly given the signals that it shares with parts before it; the whole is then polished in
     whole seconds. The best of all orders is returned.
     """
     bound = sum(solution.bound for solution in alone)
-    state = _State(parts, junctions)
+    state = _State(whole, parts, junctions)
     best: tuple[float, Joined] | None = None
     for round_ in range(orders):
         order = sorted(range(len(parts)), key=lambda k: -alone[k].bound)
@@ -227,16 +229,33 @@ def join_parts(
     return best[1]
 
 
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """What a part adds to the score: its bands all the way through, or those of its links."""
+
+    part: Part
+    through: bool
+
+
 class _State:
     """Program starts in whole seconds and patterns, with the score of every part."""
 
-    def __init__(self, parts: Sequence[Part], junctions: Mapping[str, JunctionPlans]) -> None:
+    def __init__(
+        self,
+        whole: Sequence[Part],
+        parts: Sequence[Part],
+        junctions: Mapping[str, JunctionPlans],
+    ) -> None:
         self.parts = parts
         self.junctions = junctions
-        self.memberships: dict[str, list[tuple[int, int]]] = {key: [] for key in junctions}
-        for p, part in enumerate(parts):
-            for i, key in enumerate(part.signal_ids):
-                self.memberships[key].append((p, i))
+        self.terms = [
+            *(_Term(part, through=True) for part in parts),
+            *(_Term(part, through=False) for part in whole),
+        ]
+        self.memberships: dict[str, list[tuple[_Term, int]]] = {key: [] for key in junctions}
+        for term in self.terms:
+            for i, key in enumerate(term.part.signal_ids):
+                self.memberships[key].append((term, i))
         self.reset()
 
     def reset(self) -> None:
@@ -285,61 +304,65 @@ class _State:
             for key, members in self.memberships.items():
                 if members and self._improve(key, members):
                     improved = True
-        return sum(self._score(part) for part in self.parts)
+        return sum(self._score(term) for term in self.terms)
 
-    def _improve(self, key: str, members: Sequence[tuple[int, int]]) -> bool:
-        """Try every second and every pattern of one signal."""
+    def _improve(self, key: str, members: Sequence[tuple["_Term", int]]) -> bool:
+        """Try every second, and every pattern on each road, for one signal."""
         now = self.start_s[key]
-        before = 0.0
-        total = np.zeros(self.parts[members[0][0]].cycle_s)
-        choice: dict[str, NDArray[np.int64]] = {}
-        for p, i in members:
-            part = self.parts[p]
-            options = part.arterial.signals[i].patterns
-            scores = np.stack([self._scores(part, i, pattern) for pattern in options])
-            before += float(scores[options.index(self.pattern[key][part.corridor_id]), now])
-            choice[part.corridor_id] = scores.argmax(axis=0)
-            total += scores.max(axis=0)
-        best = int(total.argmax())
-        if total[best] <= before + 1e-6:
+        by_road: dict[str, Seconds] = {}
+        options: dict[str, tuple[Pattern, ...]] = {}
+        for term, i in members:
+            road = term.part.corridor_id
+            options[road] = term.part.arterial.signals[i].patterns
+            scores = np.stack([self._scores(term, i, pattern) for pattern in options[road]])
+            by_road[road] = by_road[road] + scores if road in by_road else scores
+        before = sum(
+            float(scores[options[road].index(self.pattern[key][road]), now])
+            for road, scores in by_road.items()
+        )
+        total = sum(scores.max(axis=0) for scores in by_road.values())
+        best = int(np.argmax(total))
+        if np.max(total) <= before + 1e-6:
             return False
         self.start_s[key] = best
-        for p, i in members:
-            part = self.parts[p]
-            options = part.arterial.signals[i].patterns
-            self.pattern[key][part.corridor_id] = options[int(choice[part.corridor_id][best])]
+        for road, scores in by_road.items():
+            self.pattern[key][road] = options[road][int(scores[:, best].argmax())]
         return True
 
-    def _scores(self, part: Part, i: int, pattern: Pattern) -> Seconds:
-        """Score of a part for every program start of one of its signals."""
+    def _scores(self, term: "_Term", i: int, pattern: Pattern) -> Seconds:
+        """Score of a term for every program start of one of its signals."""
+        part = term.part
         starts_s = np.arange(part.cycle_s)
         widths = []
         links = np.zeros(part.cycle_s)
         for back in (False, True):
             reach_s = self._reach(part, back)
-            green_s = self._greens(part, back)
-            length_s = green_s[i][1]
+            length_s = self._greens(part, back)[i][1]
             offset_s = part.arterial.signals[i].starts(pattern)[int(back)] * part.cycle_s
             begin_s = (starts_s + part.block_s[i] + offset_s - reach_s[i]) % part.cycle_s
-            runs = _common(
-                [g for k, g in enumerate(self._aligned(part, back)) if k != i], part.cycle_s
-            )
-            widths.append(_overlap(runs, begin_s, length_s, part.cycle_s))
+            aligned = self._aligned(part, back)
+            if term.through:
+                others = [green for k, green in enumerate(aligned) if k != i]
+                runs = _common(others, part.cycle_s)
+                widths.append(_overlap(runs, begin_s, length_s, part.cycle_s))
+                continue
             for k in (i - 1, i + 1):
                 if 0 <= k < len(part.signal_ids):
-                    neighbour = _common([self._aligned(part, back)[k]], part.cycle_s)
+                    neighbour = _common([aligned[k]], part.cycle_s)
                     links += _overlap(neighbour, begin_s, length_s, part.cycle_s)
-        return _value(widths[0], widths[1]) + LINK_WEIGHT * links
+        return _value(widths[0], widths[1]) if term.through else LINK_WEIGHT * links
 
-    def _score(self, part: Part) -> float:
-        """The same score for the present state; links not at the moved signal are constant."""
-        widths = [self._band(part, back) for back in (False, True)]
+    def _score(self, term: "_Term") -> float:
+        """The same score for the present state, all links counted."""
+        part = term.part
+        if term.through:
+            widths = [self._band(part, back) for back in (False, True)]
+            return float(_value(*(np.array([width]) for width in widths))[0])
         links = 0.0
         for back in (False, True):
-            aligned = self._aligned(part, back)
-            for a, b in itertools.pairwise(aligned):
+            for a, b in itertools.pairwise(self._aligned(part, back)):
                 links += _longest(_common([a, b], part.cycle_s), part.cycle_s)
-        return float(_value(*(np.array([width]) for width in widths))[0]) + LINK_WEIGHT * links
+        return LINK_WEIGHT * links
 
     def _band(self, part: Part, back: bool) -> float:
         return _longest(_common(self._aligned(part, back), part.cycle_s), part.cycle_s)
