@@ -1,6 +1,6 @@
 """What the demo reports: figures, table, map and page."""
 
-from greenlot.report.figures import Comparison, DemoReport, Measure, ParkerRow, make_report
+from greenlot.report.figures import Comparison, DemoReport, Measure, make_report
 from greenlot.report.page import write_page
 from greenlot.report.table import print_tables
 
@@ -8,7 +8,6 @@ __all__ = [
     "Comparison",
     "DemoReport",
     "Measure",
-    "ParkerRow",
     "make_report",
     "print_tables",
     "write_page",

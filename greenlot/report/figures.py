@@ -6,26 +6,43 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scenarios.spec import Flow, RunResult, Spread
+from scenarios.spec import Flow, Parkers, RunResult, Spread
 
 WAVE = "green-wave"
 RANDOM = "random-offsets"
 DEFAULT = "sumo-default"
 SEARCH = "search"
+REFUSED = "refused by the service"
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure of one kind in every arm; ``unit`` is empty for counts."""
+    """A figure of one kind in every arm; ``unit`` is empty for counts.
+
+    ``difference`` is the first arm less the one it is held against, run by run with the same
+    seed: its spread is what seeds cannot explain.
+    """
 
     name: str
     unit: str
     by_arm: Mapping[str, Spread]
+    difference: Spread
 
     def change(self, arm: str, against: str) -> float:
         """Relative change of an arm's mean; NaN where the other's is 0."""
         other = self.by_arm[against].mean
         return (self.by_arm[arm].mean - other) / other if other else math.nan
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the difference is more than two standard errors away from 0.
+
+        False for a single seed, which has no spread to judge by.
+        """
+        if self.difference.n < 2:
+            return False
+        error = self.difference.sd / math.sqrt(self.difference.n)
+        return abs(self.difference.mean) > 2 * error
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +57,6 @@ class Comparison:
     direction: str
     vehicles: Mapping[str, Spread]
     measures: tuple[Measure, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ParkerRow:
-    """A figure of the parkers with the parking service and with SUMO's own search."""
-
-    name: str
-    unit: str
-    by_arm: Mapping[str, Spread]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +94,25 @@ class DemoReport:
     bands: tuple[Mapping[str, Any], ...]
     corridors: tuple[Comparison, ...]
     city_wide: Comparison
-    parkers: tuple[ParkerRow, ...]
+    parkers: tuple[Measure, ...]
     kept: Mapping[str, str]
     wall_s: float
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return dataclasses.asdict(self)
+        """Return plain data for JSON; what is not a finite number is null."""
+        plain = _plain(dataclasses.asdict(self))
+        assert isinstance(plain, dict)
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def make_report(
@@ -144,37 +164,49 @@ def _comparison(
         if arm != SEARCH
     }
 
-    def spread(field: str) -> dict[str, Spread]:
-        return {arm: Spread.of([getattr(f, field) for f in own]) for arm, own in flows.items()}
+    def measure(label: str, unit: str, field: str) -> Measure:
+        values = {arm: [float(getattr(f, field)) for f in own] for arm, own in flows.items()}
+        return _measure(label, unit, values, RANDOM)
 
     return Comparison(
         id=key,
         name=name,
         direction=direction,
-        vehicles=spread("vehicles"),
+        vehicles={arm: Spread.of([f.vehicles for f in own]) for arm, own in flows.items()},
         measures=(
-            Measure("travel time", "s", spread("travel_s")),
-            Measure("stops", "", spread("stops")),
-            Measure("delay", "s", spread("delay_s")),
+            measure("travel time", "s", "travel_s"),
+            measure("stops", "", "stops"),
+            measure("delay", "s", "delay_s"),
         ),
     )
 
 
-def _parkers(runs: Mapping[str, Sequence[RunResult]]) -> tuple[ParkerRow, ...]:
-    arms = {arm: [run.parkers for run in runs[arm]] for arm in (WAVE, SEARCH) if arm in runs}
-    kinds: tuple[tuple[str, str, Callable[[Any], float]], ...] = (
+def _measure(name: str, unit: str, values: Mapping[str, Sequence[float]], against: str) -> Measure:
+    pairs = zip(values[WAVE], values[against], strict=True)
+    return Measure(
+        name=name,
+        unit=unit,
+        by_arm={arm: Spread.of(own) for arm, own in values.items()},
+        difference=Spread.of([a - b for a, b in pairs]),
+    )
+
+
+def _parkers(runs: Mapping[str, Sequence[RunResult]]) -> tuple[Measure, ...]:
+    """Figures of the parkers with the parking service and with SUMO's own search."""
+    kinds: tuple[tuple[str, str, Callable[[Parkers], float]], ...] = (
         ("search time", "s", lambda p: p.search_s),
         ("drive time", "s", lambda p: p.drive_s),
         ("walk", "s", lambda p: p.walk_s),
         ("parked", "%", lambda p: 100 * p.parked / p.drivers if p.drivers else 0.0),
-        (
-            "refused by the service",
-            "%",
-            lambda p: 100 * p.refused / p.drivers if p.drivers else 0.0,
-        ),
-        ("drivers", "", lambda p: p.drivers),
+        (REFUSED, "%", lambda p: 100 * p.refused / p.drivers if p.drivers else 0.0),
+        ("drivers", "", lambda p: float(p.drivers)),
     )
     return tuple(
-        ParkerRow(name, unit, {arm: Spread.of([read(p) for p in own]) for arm, own in arms.items()})
+        _measure(
+            name,
+            unit,
+            {arm: [read(run.parkers) for run in runs[arm]] for arm in (WAVE, SEARCH)},
+            SEARCH,
+        )
         for name, unit, read in kinds
     )

@@ -5,8 +5,20 @@ import math
 from rich.console import Console
 from rich.table import Table
 
-from greenlot.report.figures import DEFAULT, RANDOM, SEARCH, WAVE, DemoReport, Measure
+from greenlot.report.figures import (
+    DEFAULT,
+    RANDOM,
+    REFUSED,
+    SEARCH,
+    WAVE,
+    Comparison,
+    DemoReport,
+    Measure,
+)
 from scenarios.spec import Spread
+
+# Of these more is better, or it is no matter.
+NOT_A_COST = frozenset({"parked", "drivers", REFUSED})
 
 
 def print_tables(report: DemoReport, console: Console) -> None:
@@ -26,10 +38,9 @@ def print_tables(report: DemoReport, console: Console) -> None:
         table.add_section()
         for k, measure in enumerate(row.measures):
             label = f"{row.id} {row.name}" if row.direction == "both" else row.name
-            unit = f", {measure.unit}" if measure.unit else ""
             table.add_row(
                 label if k == 0 else "",
-                f"{measure.name}{unit}",
+                label_of(measure),
                 show(measure.by_arm[WAVE], measure.unit),
                 show(measure.by_arm[RANDOM], measure.unit),
                 change(measure),
@@ -38,16 +49,23 @@ def print_tables(report: DemoReport, console: Console) -> None:
     console.print(table)
     parking = Table(title="Drivers bound for a car park", title_justify="left")
     parking.add_column("")
-    for head in ("greenlot parking", "SUMO's own search"):
+    for head in ("greenlot parking", "SUMO's own search", "change"):
         parking.add_column(head, justify="right", no_wrap=True)
-    for line in report.parkers:
-        unit = f", {line.unit}" if line.unit else ""
+    for measure in report.parkers:
         parking.add_row(
-            f"{line.name}{unit}",
-            show(line.by_arm[WAVE], "s"),
-            "" if line.name.startswith("refused") else show(line.by_arm[SEARCH], "s"),
+            label_of(measure),
+            show(measure.by_arm[WAVE], measure.unit),
+            "" if measure.name == REFUSED else show(measure.by_arm[SEARCH], measure.unit),
+            change(measure, SEARCH),
         )
     console.print(parking)
+    worse = worse_corridors(report)
+    if worse:
+        console.print("worse than with random offsets: " + "; ".join(worse), highlight=False)
+    console.print(
+        "≈: within two standard errors of the differences between runs of the same seed",
+        highlight=False,
+    )
     certificate = report.certificate
     console.print(
         f"cycle {report.cycle_s} s; bands {certificate['value']:.3f} cycles of at most "
@@ -58,15 +76,48 @@ def print_tables(report: DemoReport, console: Console) -> None:
     )
 
 
+def label_of(measure: Measure) -> str:
+    """Name and unit."""
+    return f"{measure.name}, {measure.unit}" if measure.unit else measure.name
+
+
 def show(value: Spread, unit: str) -> str:
-    """Show mean and standard deviation, with the digits that the unit deserves."""
-    digits = 0 if unit == "s" and abs(value.mean) >= 100 else 1 if unit == "s" else 2
-    return f"{value.mean:.{digits}f} ± {value.sd:.{digits}f}"
+    """Show mean and standard deviation, with the digits that the figure deserves.
+
+    A single run has no spread: it is shown without one.
+    """
+    if unit == "s":
+        digits = 0 if abs(value.mean) >= 100 else 1
+    elif unit == "%":
+        digits = 1
+    else:
+        digits = 0 if abs(value.mean) >= 100 else 2
+    mean = f"{value.mean:,.{digits}f}"
+    return mean if value.n < 2 else f"{mean} ± {value.sd:,.{digits}f}"
 
 
-def change(measure: Measure) -> str:
-    """Change of the green wave against random offsets; a corridor that got worse says so."""
-    share = measure.change(WAVE, RANDOM)
+def change(measure: Measure, against: str = RANDOM) -> str:
+    """Change of the first arm against another; what got worse says so, what is unclear too."""
+    if measure.name in NOT_A_COST:
+        return ""
+    share = measure.change(WAVE, against)
     if math.isnan(share):
         return "-"
-    return f"{share:+.1%}" + (" worse" if share > 0 else "")
+    unclear = "≈ " if measure.difference.n > 1 and not measure.is_clear else ""
+    return f"{unclear}{share:+.1%}" + (" worse" if share > 0 else "")
+
+
+def worse_corridors(report: DemoReport) -> list[str]:
+    """Name every corridor and direction where a figure got worse against random offsets."""
+    return [
+        f"{_name(row)} ({', '.join(bad)})"
+        for row in (*report.corridors, report.city_wide)
+        if (bad := [f"{m.name} {change(m)}" for m in row.measures if m.change(WAVE, RANDOM) > 0])
+    ]
+
+
+def _name(row: Comparison) -> str:
+    if row.direction == "city":
+        return row.name
+    side = {"both": "", "out": " out", "in": " in"}[row.direction]
+    return f"{row.id} {row.name}{side}"
