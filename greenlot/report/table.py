@@ -107,11 +107,12 @@ def change(measure: Measure, against: str = RANDOM) -> str:
     return f"{unclear}{share:+.1%}" + (" worse" if share > 0 else "")
 
 
-def worse_corridors(report: DemoReport) -> list[str]:
-    """Name every corridor and direction where a figure got worse against random offsets."""
+def worse_corridors(report: DemoReport, *, by_direction: bool = False) -> list[str]:
+    """Name every corridor (or each of its directions) where a figure got worse."""
+    rows = [c for c in report.corridors if (c.direction != "both") == by_direction]
     return [
         f"{_name(row)} ({', '.join(bad)})"
-        for row in (*report.corridors, report.city_wide)
+        for row in (*rows, *(() if by_direction else (report.city_wide,)))
         if (bad := [f"{m.name} {change(m)}" for m in row.measures if m.change(WAVE, RANDOM) > 0])
     ]
 

@@ -12,11 +12,10 @@ from matplotlib import font_manager
 
 FILE = "NotoSansCJKsc-Regular.otf"
 WEB_FAMILY = "greenlot Han"
-# A reader's own Chinese font comes first, the one in the page where there is none.
-WEB_FONTS = (
-    'system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", '
-    f'"{WEB_FAMILY}", sans-serif'
-)
+# First, as browsers do not draw text again when a font that stands behind others has come.
+WEB_FONTS = f'"{WEB_FAMILY}", system-ui, "PingFang SC", "Microsoft YaHei", sans-serif'
+# What it is for: Chinese characters and their punctuation. All else is the reader's own font's.
+WEB_RANGES = ((0x2E80, 0x9FFF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF))
 
 
 @cache
@@ -48,11 +47,12 @@ def cjk_family() -> str:
 
 
 def web_font_face(text: str) -> str:
-    """Return a CSS ``@font-face`` that carries what ``text`` has beyond ASCII, and no more.
+    """Return a CSS ``@font-face`` that carries the Chinese of ``text`` and no more.
 
     A page with it shows Chinese on machines without a Chinese font. Its family is ``WEB_FAMILY``.
+    The same text gives the same bytes.
     """
-    wanted = sorted({ord(c) for c in text if ord(c) > 0x7F})
+    wanted = sorted({c for c in map(ord, text) if any(a <= c <= b for a, b in WEB_RANGES)})
     with TTFont(cjk_font_file(), recalcTimestamp=False) as font:
         options = subset.Options(layout_features=[], name_IDs=[], notdef_outline=True)
         subsetter = subset.Subsetter(options)
@@ -62,7 +62,8 @@ def web_font_face(text: str) -> str:
         buffer = io.BytesIO()
         font.save(buffer)
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    ranges = ",".join(f"U+{a:X}-{b:X}" for a, b in WEB_RANGES)
     return (
-        f'@font-face{{font-family:"{WEB_FAMILY}";'
+        f'@font-face{{font-family:"{WEB_FAMILY}";font-display:block;unicode-range:{ranges};'
         f"src:url(data:font/woff;base64,{data}) format('woff')}}"
     )
