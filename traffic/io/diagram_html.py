@@ -1,4 +1,4 @@
-"""Writes an interactive time-space diagram: one HTML file that needs nothing from anywhere."""
+"""Writes interactive time-space diagrams: one HTML file that needs nothing from anywhere."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -29,10 +29,10 @@ from traffic.timespace_shapes import (
 )
 
 CYCLES = 3
-BAR_SHARE = 0.011  # of the drawn length, for each direction's bar
+BAR_PX = 6.0  # each direction's bar
 PX_PER_ROW = 62
 LEFT = "#e3a72f"
-CONFIG = {"displaylogo": False, "responsive": True, "scrollZoom": True}
+CONFIG = {"displaylogo": False, "responsive": True, "scrollZoom": False}
 REASONS = {"long": "路段过长", "no_band": "无双向绿波带", "not_coordinated": "未协调"}
 
 PAGE = """<!doctype html>
@@ -45,27 +45,49 @@ PAGE = """<!doctype html>
 <script>{plotly}</script>
 </head>
 <body style="margin:0;overflow-x:auto">
-<div id="time-space" style="min-width:760px"></div>
+{places}
 <script>
-const figure = {figure};
-// Widths are measured when the figure is drawn: only with the font that it will have.
-document.fonts.load('12px "{family}"', "绿").then(
-  () => Plotly.newPlot("time-space", figure.data, figure.layout, {config}));
+const figures = {figures};
+// Widths are measured when a figure is drawn: only with the font that it will have.
+document.fonts.load('12px "{family}"', "绿").then(() => figures.forEach((figure, k) =>
+  Plotly.newPlot("time-space-" + k, figure.data, figure.layout, {config})));
 </script>
 </body>
 </html>
 """
 
 
-def write_time_space_html(diagram: TimeSpace, path: Path) -> None:
-    """Write a diagram that can be zoomed, panned and asked: what is under the pointer says so.
+def write_time_space_html(diagrams: Sequence[TimeSpace], path: Path, *, title: str) -> None:
+    """Write diagrams that can be zoomed, panned and asked: what is under the pointer says so.
 
     plotly's JavaScript is in the file, which therefore has about 5 MB and works without a
-    network. The same diagram gives the same file, byte for byte.
+    network. The same diagrams give the same file, byte for byte.
     """
+    figures = [_figure(diagram) for diagram in diagrams]
+    words = title + "绿" + "".join(str(figure.to_dict()) for figure in figures)
+    places = (
+        f'<div id="time-space-{k}" style="min-width:760px;margin-bottom:32px"></div>'
+        for k in range(len(figures))
+    )
+    page = PAGE.format(
+        title=escape(title),
+        font=web_font_face(words),
+        plotly=get_plotlyjs(),
+        family=WEB_FAMILY,
+        places="\n".join(places),
+        # A name must not be able to end the script.
+        figures="[" + ",".join(f.to_json() for f in figures).replace("<", "\\u003c") + "]",
+        config=json.dumps(CONFIG),
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _figure(diagram: TimeSpace) -> Any:
     until_s = CYCLES * diagram.cycle_s
     positions = drawn_positions(diagram)
-    thick = BAR_SHARE * positions[-1]
+    height_px = max(420, 190 + PX_PER_ROW * len(diagram.rows))
+    margin = {"l": 150, "r": 30, "t": 60, "b": 110}
+    thick = BAR_PX * positions[-1] / (height_px - margin["t"] - margin["b"])
     figure = go.Figure()
     for trace in (*_bands(diagram, until_s), *_bars(diagram, positions, thick, until_s)):
         figure.add_trace(trace)
@@ -87,8 +109,8 @@ def write_time_space_html(diagram: TimeSpace, path: Path) -> None:
         title=f"{escape(diagram.title)} · 时距图 time–space diagram · C = {diagram.cycle_s:g} s",
         font_family=WEB_FONTS,
         template="plotly_white",
-        height=max(460, 190 + PX_PER_ROW * len(diagram.rows)),
-        margin={"l": 150, "r": 30, "t": 60, "b": 110},
+        height=height_px,
+        margin=margin,
         legend={"orientation": "h", "y": -0.02, "yref": "container", "yanchor": "bottom"},
         hoverlabel={"align": "left"},
     )
@@ -96,16 +118,7 @@ def write_time_space_html(diagram: TimeSpace, path: Path) -> None:
     figure.update_yaxes(
         tickvals=list(positions), ticktext=names, range=[-4 * thick, positions[-1] + 4 * thick]
     )
-    page = PAGE.format(
-        title=escape(diagram.title),
-        font=web_font_face(str(figure.to_dict()) + "绿"),
-        plotly=get_plotlyjs(),
-        family=WEB_FAMILY,
-        # A name must not be able to end the script.
-        figure=figure.to_json().replace("<", "\\u003c"),
-        config=json.dumps(CONFIG),
-    )
-    path.write_text(page, encoding="utf-8")
+    return figure
 
 
 def _where(row: SignalRow) -> str:
