@@ -1,11 +1,9 @@
-"""Solves a batch as a minimum-cost flow from requests to pools.
+"""Solves a batch: by a minimum-cost flow where that is exact, by an integer program elsewhere.
 
-Where all stays of a batch lie at one time against a pool's commitments, requests to pools with
-capacities is a transportation problem: totally unimodular, so the flow is the optimum. Stays that
-come and go at different times are first solved with each pool's most generous capacity. If that
-answer fits at every instant, it is the optimum of the real problem too, since the relaxation can
-only serve more and cost less. Otherwise pools that are over-full are tightened and the flow is
-solved again; the first flow stays the proven bound.
+Where all stays of a batch share an instant, requests to pools with the room of that instant is a
+transportation problem: totally unimodular, so the flow is the optimum (commitments that are
+higher at another instant are checked afterwards). Stays that come and go at different times can
+follow each other on one space: that is the integer program's (``program.py``).
 """
 
 import time
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from ortools.graph.python import min_cost_flow
 
 from parking.allocation.candidates import OK, REASONS, WRONG_CLASS, Candidates, find_candidates
+from parking.allocation.program import solve_program
 from parking.allocation.result import AllocationResult, Assigned, PassedOver, Unserved
 from parking.errors import InvalidInputError, SolverError
 from parking.inventory import Lot
@@ -68,29 +67,49 @@ def allocate(
     room = _room(requests, candidates, capacity, profiles)
     pairs = np.argwhere(candidates.feasible & (room > 0))
     built_s = time.perf_counter() - began
-    limits = room.max(axis=0, initial=0)
-    chosen = _flow(pairs, candidates.cost_fen, limits)
-    served_bound = len(chosen)
-    bound_fen = int(sum(candidates.cost_fen[k, j] for k, j in chosen.items()))
-    method = "min-cost flow"
-    while over := _over_full(requests, chosen, capacity, profiles):
-        method = "min-cost flow, tightened"
-        for j, excess in over.items():
-            limits[j] = max(0, list(chosen.values()).count(j) - excess)
-        chosen = _flow(pairs, candidates.cost_fen, limits)
+    chosen, served_bound, bound_fen, method = _solve(
+        requests, candidates, pairs, capacity, profiles
+    )
     total = int(sum(candidates.cost_fen[k, j] for k, j in chosen.items()))
     assigned, unserved = _answers(requests, candidates, chosen, room)
     return AllocationResult(
         assigned=assigned,
         unserved=unserved,
         served_bound=served_bound,
-        bound_fen=bound_fen if len(chosen) == served_bound else min(bound_fen, total),
+        bound_fen=bound_fen,
         proven=len(chosen) == served_bound and total == bound_fen,
         method=method,
         build_s=built_s,
         solve_s=time.perf_counter() - began - built_s,
         candidates=len(pairs),
     )
+
+
+def _solve(
+    requests: Sequence[ParkingRequest],
+    candidates: Candidates,
+    pairs: NDArray[np.int64],
+    capacity: Sequence[int],
+    profiles: Sequence[Profile],
+) -> tuple[dict[int, int], int, int, str]:
+    """Return request -> pool, the bounds of served and cost, and the method."""
+    costs = candidates.cost_fen
+    if not len(pairs):
+        return {}, 0, 0, "nothing feasible"
+    shared_ms = max(request.arrive_ms for request in requests)
+    if shared_ms < min(request.leave_ms for request in requests):
+        limits = np.array(
+            [
+                max(0, limit - profile.peak(shared_ms, shared_ms + 1))
+                for limit, profile in zip(capacity, profiles, strict=True)
+            ]
+        )
+        chosen = _flow(pairs, costs, limits)
+        if not _over_full(requests, chosen, capacity, profiles):
+            total = int(sum(costs[k, j] for k, j in chosen.items()))
+            return chosen, len(chosen), total, "min-cost flow"
+    found = solve_program(requests, pairs, costs, capacity, profiles)
+    return found.chosen, found.served_bound, found.bound_fen, "integer program"
 
 
 def _room(
@@ -148,20 +167,20 @@ def _over_full(
     chosen: Mapping[int, int],
     capacity: Sequence[int],
     profiles: Sequence[Profile],
-) -> dict[int, int]:
-    """Pools that are promised more than they have at some instant, and by how many spaces."""
+) -> bool:
+    """Whether a pool is promised more than it has at some instant."""
     given: dict[int, list[int]] = {}
     for k, j in chosen.items():
         given.setdefault(j, []).append(k)
-    over = {}
     for j, group in given.items():
         profile = profiles[j]
         for k in group:
             profile = profile.add(requests[k].arrive_ms, requests[k].leave_ms)
-        peak = max(profile.peak(requests[k].arrive_ms, requests[k].leave_ms) for k in group)
-        if peak > capacity[j]:
-            over[j] = peak - capacity[j]
-    return over
+        if any(
+            profile.peak(requests[k].arrive_ms, requests[k].leave_ms) > capacity[j] for k in group
+        ):
+            return True
+    return False
 
 
 def _answers(

@@ -1,0 +1,119 @@
+import itertools
+
+import pytest
+
+from traffic.bandwidth import Arterial, ArterialLink, ArterialSignal, solve_maxband
+from traffic.errors import InvalidInputError
+from traffic.timespace_document import time_space_of_document
+
+# The textbook's eight signals (数解法): spacings in m, green shares, 11.1 m/s, 80 s.
+SPACINGS_M = (350, 400, 160, 540, 280, 280, 270)
+GREENS = (0.55, 0.60, 0.65, 0.65, 0.60, 0.65, 0.70, 0.50)
+SPEED_MPS, CYCLE_S = 11.1, 80.0
+
+
+def textbook() -> tuple[dict, dict]:
+    """The corridor's document and the optimum's."""
+    arterial = Arterial(
+        tuple(ArterialSignal(str(k), g, g) for k, g in enumerate(GREENS)),
+        tuple(ArterialLink(x, (SPEED_MPS,) * 2, (SPEED_MPS,) * 2) for x in SPACINGS_M),
+        (CYCLE_S, CYCLE_S),
+    )
+    starts = [share * CYCLE_S for share in solve_maxband(arterial).starts]
+    corridor = {
+        "signals": [
+            {"id": f"S{k}", "name": f"第{k}路口", "position_m": x, "green_out": g, "green_in": g}
+            for k, (x, g) in enumerate(
+                zip(itertools.accumulate(SPACINGS_M, initial=0), GREENS, strict=True)
+            )
+        ]
+    }
+    windows = [[s, s + g * CYCLE_S] for s, g in zip(starts, GREENS, strict=True)]
+    result = {
+        "cycle_s": CYCLE_S,
+        "links": [{"speed_out_mps": SPEED_MPS, "speed_in_mps": SPEED_MPS} for _ in SPACINGS_M],
+        "signals": [
+            {"id": f"S{k}", "offset_s": w[0], "green_out": w, "green_in": w}
+            for k, w in enumerate(windows)
+        ],
+    }
+    return corridor, result
+
+
+def test_the_textbook_example_has_its_band():
+    """22.45 s each way through all eight signals (0.2806 cycle)."""
+    diagram = time_space_of_document(*textbook(), title="textbook")
+    assert [(b.direction, b.first, b.last) for b in diagram.bands] == [("out", 0, 7), ("in", 0, 7)]
+    for band in diagram.bands:
+        assert band.width_s == pytest.approx(22.45, abs=0.005)
+    assert diagram.partings == ()
+    assert diagram.rows[3].name == "第3路口"
+
+
+def test_links_have_bands_where_none_runs_through():
+    """One signal moved by half a cycle: no through band, but links keep theirs."""
+    corridor, result = textbook()
+    for key in ("green_out", "green_in"):
+        result["signals"][4][key] = [t + 40 for t in result["signals"][4][key]]
+    diagram = time_space_of_document(corridor, result, title="parted")
+    assert len(diagram.bands) > 2
+    assert all(band.last == band.first + 1 for band in diagram.bands)
+
+
+def test_lefts_stand_beside_the_opposing_through():
+    """A leading outbound left ends where the inbound through begins; a lagging one follows it."""
+    corridor = {
+        "signals": [
+            {"id": "a", "position_m": 0, "left_out": 0.1, "left_in": 0.2},
+            {"id": "b", "position_m": 500},
+        ]
+    }
+    result = {
+        "cycle_s": 100,
+        "links": [{"speed_out_mps": 10, "speed_in_mps": 10}],
+        "signals": [
+            {
+                "id": "a",
+                "offset_s": 20,
+                "pattern": "lead-lag",
+                "green_out": [0, 40],
+                "green_in": [10, 60],
+            },
+            {"id": "b", "offset_s": 50, "green_out": [50, 90], "green_in": [50, 90]},
+        ],
+    }
+    first, second = time_space_of_document(corridor, result, title="lefts").rows
+    assert first.left_out == ((0.0, 10.0),)
+    assert first.left_in == ((40.0, 60.0),)
+    assert second.left_out == ()
+
+
+def change(document, path, value):
+    *way, last = path
+    for step in way:
+        document = document[step]
+    if value is None:
+        del document[last]
+    else:
+        document[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where"),
+    [
+        (("cycle_s",), None, "cycle_s"),
+        (("signals", 2, "id"), "X", "signals"),
+        (("signals", 2, "green_out"), None, "signals[2].green_out"),
+        (("signals", 2, "green_in"), [1, 2, 3], "signals[2].green_in"),
+        (("links",), [], "links"),
+        (("links",), "none", "links"),
+        (("links", 1, "speed_in_mps"), None, "links[1].speed_in_mps"),
+    ],
+)
+def test_what_does_not_fit_is_named(path, value, where):
+    """The offending field stands in the error."""
+    corridor, result = textbook()
+    change(result, path, value)
+    with pytest.raises(InvalidInputError) as caught:
+        time_space_of_document(corridor, result, title="broken")
+    assert caught.value.where == where
