@@ -18,7 +18,7 @@ Seconds = NDArray[np.floating]
 PART_TIME_LIMIT_S = 20.0
 # In the whole-second search a second of link band counts this much beside a second of through
 # band: enough to choose among equals, and to serve drivers where no through band is left.
-LINK_WEIGHT = 0.1
+LINK_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)

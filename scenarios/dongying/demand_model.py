@@ -34,16 +34,16 @@ Matrix = NDArray[np.float64]
 
 CYCLE_S = 90
 ITERATIONS = 8
-DECAY_S = 300.0
+DECAY_S = 280.0
 """Mean of the gravity model's exponential, s."""
-GATE_METRES = 450.0
+GATE_METRES = 250.0
 BPR_ALPHA, BPR_BETA = 0.15, 4.0
 LANE_CAPACITY_VPH = 720.0
 """A lane before a signal: 1,800 veh/h for 40% of the time."""
 TURN_S = {"l": 28.0, "s": 18.0, "r": 10.0}
 CENTRES = ((118.514, 37.457), (118.660, 37.433))
 """银座 and 万达 in the west, 市政府 and 市人民医院 in the east."""
-CENTRE_RADIUS_M, EDGE_DENSITY = 1300.0, 0.06
+CENTRE_RADIUS_M, EDGE_DENSITY = 1000.0, 0.05
 WEST_LON, EAST_LON = 118.555, 118.600
 
 
