@@ -6,14 +6,14 @@ Positions, sizes, tariffs, opening hours and free counts are drawn with a seed; 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyproj
 
 from scenarios.dongying import tables
-from scenarios.dongying.junctions import has_left_lane
+from scenarios.dongying.junctions import approach_length_m
 from scenarios.dongying.streets import PROJECTION, Segment, StreetPlan
 
 CHARGERS = 3500
@@ -72,7 +72,10 @@ CITY_WIDE = {"kerbside": 22, "residential": 20, "government": 6, "mall": 4, "hos
 
 @dataclass(frozen=True, slots=True)
 class CarPark:
-    """A car park with its entrance."""
+    """A car park with its entrance.
+
+    ``spaces`` is everything, chargers too; ``quota`` and ``free`` count standard spaces.
+    """
 
     id: str
     name: str
@@ -133,8 +136,7 @@ def _can_hold(plan: StreetPlan, segment: Segment) -> bool:
 def _base_m(plan: StreetPlan, segment: Segment) -> float:
     """Length of a segment's edge before the turn lanes begin, less the junction's mouth."""
     length_m = plan.length_m(segment)
-    split_m = min(100.0, 0.4 * length_m) if has_left_lane(plan, segment) else 0.0
-    return length_m - split_m - 25.0
+    return length_m - approach_length_m(plan, segment) - 25.0
 
 
 def _nearest(
@@ -193,15 +195,19 @@ def _draw(
 
 def _with_chargers(parks: list[CarPark]) -> list[CarPark]:
     """Give every car park but the kerbside ones chargers in proportion, 3,500 in all."""
-    from dataclasses import replace
-
     sizes = [0 if park.kind == "kerbside" else park.spaces for park in parks]
     exact = [CHARGERS * size / sum(sizes) for size in sizes]
     counts = [math.floor(value) for value in exact]
     order = sorted(range(len(parks)), key=lambda k: (counts[k] - exact[k], k))
     for k in order[: CHARGERS - sum(counts)]:
         counts[k] += 1
-    return [replace(park, chargers=count) for park, count in zip(parks, counts, strict=True)]
+    return [_charged(park, count) for park, count in zip(parks, counts, strict=True)]
+
+
+def _charged(park: CarPark, count: int) -> CarPark:
+    """Turn some of a car park's spaces into charging ones; the others keep what they can."""
+    quota = min(park.quota, park.spaces - count)
+    return replace(park, chargers=count, quota=quota, free=min(park.free, quota))
 
 
 def geojson(parks: Sequence[CarPark]) -> dict[str, Any]:
@@ -218,7 +224,7 @@ def _feature(park: CarPark) -> dict[str, Any]:
         {
             "id": f"{park.id}-standard",
             "class": "standard",
-            "capacity": park.spaces,
+            "capacity": park.spaces - park.chargers,
             "quota": park.quota,
             "free": park.free,
             "walk_in_buffer": 0,

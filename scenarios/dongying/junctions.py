@@ -62,6 +62,13 @@ def has_left_lane(plan: StreetPlan, segment: Segment) -> bool:
     return LEFT_OF[segment.to_side] in plan.out_of(segment.to_node)
 
 
+def approach_length_m(plan: StreetPlan, segment: Segment) -> float:
+    """Return the length of a segment's part with a left-turn lane; 0 where it has none."""
+    if not has_left_lane(plan, segment):
+        return 0.0
+    return min(APPROACH_M, 0.4 * plan.length_m(segment))
+
+
 def approach_id(plan: StreetPlan, segment: Segment) -> str:
     """Return the id of the edge that a segment reaches its end node on."""
     return f"{segment.id}.in" if has_left_lane(plan, segment) else segment.id

@@ -99,8 +99,7 @@ def _nodes(plan: StreetPlan) -> str:
 
 def _split_point(plan: StreetPlan, segment: Segment) -> tuple[float, float]:
     a, b = plan.nodes[segment.from_node], plan.nodes[segment.to_node]
-    length_m = plan.length_m(segment)
-    share = min(junctions.APPROACH_M, 0.4 * length_m) / length_m
+    share = junctions.approach_length_m(plan, segment) / plan.length_m(segment)
     return b.x_m + (a.x_m - b.x_m) * share, b.y_m + (a.y_m - b.y_m) * share
 
 
