@@ -14,7 +14,6 @@ Everything here is assumed, and said so in the files that it writes; docs/data.m
    saturation.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -230,7 +229,8 @@ def _assign(
 ) -> tuple[Matrix, NDArray[np.int16], Matrix]:
     n = len(net.segments)
     load, turns = np.zeros(n), np.zeros(len(net.arc_from))
-    arc_of = {(a, b): k for k, (a, b) in enumerate(zip(net.arc_from, net.arc_to, strict=True))}
+    arc_of = np.full((n, n), -1)
+    arc_of[net.arc_from, net.arc_to] = np.arange(len(net.arc_from))
     befores = []
     trips = np.zeros((n, n))
     for k in range(ITERATIONS):
@@ -263,24 +263,24 @@ def _load(
     trips: Matrix,
     dist: Matrix,
     before: NDArray[np.int32],
-    arc_of: Mapping[tuple[int, int], int],
+    arc_of: NDArray[np.int64],
     arcs: int,
 ) -> tuple[Matrix, Matrix]:
-    """Load every trip on its shortest path: from the far end of each origin's tree inwards."""
+    """Load every trip on its shortest path.
+
+    All origins' trees are gone through at once, each from its far end inwards: what reaches a
+    segment has then been gathered there before it is handed on to the segment before.
+    """
     n = len(trips)
     load, turns = np.zeros(n), np.zeros(arcs)
-    for origin in range(n):
-        if not trips[origin].any():
-            continue
-        through = trips[origin].copy()
-        reachable = np.isfinite(dist[origin])
-        for node in np.argsort(-np.where(reachable, dist[origin], -math.inf), kind="stable"):
-            flow = through[node]
-            if flow == 0.0 or not reachable[node]:
-                continue
-            load[node] += flow
-            parent = before[origin, node]
-            if parent >= 0:
-                through[parent] += flow
-                turns[arc_of[parent, node]] += flow
+    origins = np.arange(n)
+    through = np.where(np.isfinite(dist), trips, 0.0)
+    inwards = np.argsort(-np.where(np.isfinite(dist), dist, -np.inf), axis=1, kind="stable")
+    for node in inwards.T:
+        flow = through[origins, node]
+        np.add.at(load, node, flow)
+        parent = before[origins, node]
+        reached = parent >= 0
+        through[origins[reached], parent[reached]] += flow[reached]
+        np.add.at(turns, arc_of[parent[reached], node[reached]], flow[reached])
     return load, turns
