@@ -31,6 +31,7 @@ from scenarios.runner import run
 from scenarios.spec import ParkingMode, RunResult, RunSpec, SignalMode
 from traffic.greenwave import PartBands
 from traffic.io.diagram import draw_time_space
+from traffic.io.diagram_html import write_time_space_html
 from traffic.io.protobuf import plan_from_proto, signal_id_from_name, timestamp_from_ms
 from traffic.timespace import time_space
 from traffic.v1 import signal_timing_pb2 as pb
@@ -38,6 +39,7 @@ from traffic.v1 import signal_timing_pb2_grpc
 
 SIMULATED_DAY = datetime(2026, 11, 23, tzinfo=CIVIL_ZONE)  # a Monday
 OPTIMIZE_LIMIT_S = 60.0
+INTERACTIVE = "time-space.html"
 
 # What is compared: each arm differs from the first in one thing, the last one in both.
 ARMS: Mapping[str, tuple[SignalMode, ParkingMode]] = {
@@ -117,7 +119,11 @@ def run_demo(options: DemoOptions, on_progress: Callable[[str, float], None]) ->
         wall_s=time.perf_counter() - began,
     )
     write_page(
-        report, options.out / "index.html", map_png=options.out / "map.png", diagrams=diagrams
+        report,
+        options.out / "index.html",
+        map_png=options.out / "map.png",
+        diagrams=diagrams,
+        interactive=INTERACTIVE,
     )
     return report
 
@@ -267,6 +273,7 @@ def _draw(
     plans = {plan.signal_id: plan for plan in map(plan_from_proto, wave.plans)}
     names = {key: s.name for key, s in city.graph.signals.items()}
     diagrams = []
+    drawn = []
     for k, (key, corridor) in enumerate(city.corridors.items()):
         on_progress("drawing", k / len(city.corridors))
         # At a crossing the other road's name says where one is.
@@ -280,6 +287,8 @@ def _draw(
         path = out / f"time-space-{key}.png"
         draw_time_space(diagram, path)
         diagrams.append((key, path))
+        drawn.append(diagram)
+    write_time_space_html(drawn, out / INTERACTIVE, title=f"{city.name} 时距图")
     on_progress("drawing", 1.0)
     return diagrams
 
