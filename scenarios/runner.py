@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -20,6 +21,10 @@ from traffic.io.sumo_net import read_network
 
 NETWORK = "network.net.xml"
 PARKING_AREAS = "demand/parking.add.xml"
+
+
+class SimulationError(RuntimeError):
+    """A simulated run broke off; the message says where and why."""
 
 
 def run(
@@ -41,11 +46,28 @@ def run(
 
     Raises
     ------
-    grpc.RpcError
-        A service answered with anything but a plan, a space, or that it has none.
-    libsumo.TraCIException, libsumo.FatalTraCIError
-        SUMO cannot load or run the city.
+    SimulationError
+        SUMO cannot load or run the city, or a service answered with anything but a plan, a space,
+        or that it has none.
     """
+    # SUMO takes a detector's file relative to the file that names it.
+    spec = replace(spec, city_dir=spec.city_dir.resolve(), work_dir=spec.work_dir.resolve())
+    try:
+        return _run(spec, on_time, on_progress)
+    except (libsumo.TraCIException, libsumo.FatalTraCIError) as error:
+        # Said anew: SUMO's own errors cannot cross to another process.
+        message = f"SUMO: {error}; what it says stands on stderr"
+        raise SimulationError(f"{spec.work_dir}: {message}") from None
+    except grpc.RpcError as error:
+        message = f"{error.code().name}: {error.details()}"
+        raise SimulationError(f"{spec.work_dir}: a service failed: {message}") from None
+
+
+def _run(
+    spec: RunSpec,
+    on_time: Callable[[int], None] | None,
+    on_progress: Callable[[float], None] | None,
+) -> RunResult:
     began = time.perf_counter()
     spec.work_dir.mkdir(parents=True, exist_ok=True)
     graph = read_network(spec.city_dir / NETWORK)

@@ -13,6 +13,7 @@ import parking.errors
 import traffic.errors
 from greenlot.cli import car_parks, demo, serve, signals
 from greenlot.errors import GreenlotError
+from greenlot.storage import StorageError
 from parking.errors import ParkingError
 from traffic.errors import TrafficError
 
@@ -45,7 +46,7 @@ def main() -> None:
         app()
     except INPUT_ERRORS as error:
         _fail(error, 2)
-    except (TrafficError, ParkingError, OSError) as error:
+    except (TrafficError, ParkingError, StorageError, RuntimeError, OSError) as error:
         _fail(error, 1)
 
 
