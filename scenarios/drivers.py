@@ -18,6 +18,7 @@ from scenarios.spec import Parkers, RunSpec
 CALL_TIMEOUT_S = 30.0
 TIME_TO_PARK_S = 900
 """Who sets out later than this before the end is not counted: the run ends on him."""
+REFUSALS = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.FAILED_PRECONDITION}
 NAMESPACE = uuid.UUID("5b1d3a52-7f0e-4a5e-9a2f-2f5d0c5f3d11")
 
 
@@ -60,6 +61,7 @@ class Drivers:
     _next: int = 0
     _trips: dict[str, _Trip] = field(default_factory=dict)
     _driving: dict[str, _Trip] = field(default_factory=dict)
+    _reports_refused: int = 0
     _told: "list[grpc.Future[pb.Reservation]]" = field(default_factory=list)
 
     def step(self, t_s: int) -> None:
@@ -83,9 +85,18 @@ class Drivers:
                 self._told.append(self.stub.RecordDeparture.future(request, timeout=CALL_TIMEOUT_S))
 
     def settle(self) -> None:
-        """Wait until the service has answered every report."""
+        """Wait until the service has answered every report; count those that it refused.
+
+        It may refuse: a car that comes before its booked time to a full car park, or so late that
+        its space was given up, is a walk-in to the ledger.
+        """
         for call in self._told:
-            call.result()
+            try:
+                call.result()
+            except grpc.RpcError as error:
+                if error.code() not in REFUSALS:
+                    raise
+                self._reports_refused += 1
         self._told.clear()
 
     def finish(self) -> Parkers:
@@ -103,6 +114,7 @@ class Drivers:
             drivers=len(trips),
             parked=len(parked),
             refused=sum(trip.refused for trip in trips),
+            reports_refused=self._reports_refused,
             drive_s=float(np.mean(drives)) if drives else 0.0,
             search_s=float(np.mean(searches)) if searches else 0.0,
             walk_s=float(np.mean([self._walk_s(t) for t in parked])) if parked else 0.0,
@@ -149,7 +161,7 @@ class Drivers:
                 timeout=CALL_TIMEOUT_S,
             )
         except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+            if error.code() not in REFUSALS:
                 raise
             trip.refused = True
             return

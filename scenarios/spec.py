@@ -100,6 +100,9 @@ class Parkers:
         all; 0 for who parked there at once or never got there.
     walk_s
         From the car park to where they wanted to be, mean over the parked.
+    reports_refused
+        Arrivals and departures that the ledger would not take (too early at a full car park, too
+        late), in the whole run.
     """
 
     drivers: int
@@ -108,6 +111,7 @@ class Parkers:
     drive_s: float
     search_s: float
     walk_s: float
+    reports_refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
