@@ -77,6 +77,8 @@ class DemoReport:
         The figures; ``corridors`` has three rows each: both directions, out, in.
     kept
         Signals that keep their own program, with the reason.
+    unmeasured
+        Corridors and directions that no vehicle drove in some run: they have no row.
     wall_s
         Seconds that the demo took.
     """
@@ -96,6 +98,7 @@ class DemoReport:
     city_wide: Comparison
     parkers: tuple[Measure, ...]
     kept: Mapping[str, str]
+    unmeasured: tuple[str, ...]
     wall_s: float
 
     def to_json(self) -> dict[str, Any]:
@@ -120,16 +123,20 @@ def make_report(
 ) -> DemoReport:
     """Sum up the runs of each arm (each arm with the same seeds in the same order)."""
     rows = []
+    unmeasured = []
     for key, name in corridor_names.items():
         for direction in ("both", "out", "in"):
             sides = ("out", "in") if direction == "both" else (direction,)
             pick = _corridor_picker(key, sides)
             if all(pick(run) is not None for arm in runs.values() for run in arm):
                 rows.append(_comparison(runs, key, name, direction, pick))
+            else:
+                unmeasured.append(f"{key} {name} {direction}")
     return DemoReport(
         corridors=tuple(rows),
         city_wide=_comparison(runs, "city", "全城 city-wide", "city", lambda run: run.city),
         parkers=_parkers(runs),
+        unmeasured=tuple(unmeasured),
         **facts,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from greenlot.report.figures import DEFAULT, RANDOM, REFUSED, SEARCH, WAVE, DemoReport, Measure
-from greenlot.report.table import NOT_A_COST, change, show, worse_corridors
+from greenlot.report.table import NOT_A_COST, change, is_worse, show, worse_corridors
 from traffic.io.cjk_font import WEB_FONTS, web_font_face
 
 TEMPLATE = "page.html"
@@ -126,7 +126,7 @@ def verdict(measure: Measure, against: str = RANDOM) -> str:
         return ""
     if measure.difference.n > 1 and not measure.is_clear:
         return "unclear"
-    return "bad" if share > 0 else "good"
+    return "bad" if is_worse(measure, against) else "good"
 
 
 def _embedded(path: Path) -> str:

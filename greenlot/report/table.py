@@ -62,10 +62,15 @@ def print_tables(report: DemoReport, console: Console) -> None:
     worse = worse_corridors(report)
     if worse:
         console.print("worse than with random offsets: " + "; ".join(worse), highlight=False)
-    console.print(
-        "≈: within two standard errors of the differences between runs of the same seed",
-        highlight=False,
-    )
+    if report.unmeasured:
+        console.print(
+            "no vehicle drove it in some run: " + "; ".join(report.unmeasured), highlight=False
+        )
+    if len(report.seeds) > 1:
+        console.print(
+            "≈: within two standard errors of the differences between runs of the same seed",
+            highlight=False,
+        )
     certificate = report.certificate
     console.print(
         f"cycle {report.cycle_s} s; bands {certificate['value']:.3f} cycles of at most "
@@ -104,7 +109,13 @@ def change(measure: Measure, against: str = RANDOM) -> str:
     if math.isnan(share):
         return "-"
     unclear = "≈ " if measure.difference.n > 1 and not measure.is_clear else ""
-    return f"{unclear}{share:+.1%}" + (" worse" if share > 0 else "")
+    return f"{unclear}{share:+.1%}" + (" worse" if is_worse(measure, against) else "")
+
+
+def is_worse(measure: Measure, against: str = RANDOM) -> bool:
+    """Whether a cost grew by as much as the table can show."""
+    share = measure.change(WAVE, against)
+    return measure.name not in NOT_A_COST and round(share, 3) > 0
 
 
 def worse_corridors(report: DemoReport, *, by_direction: bool = False) -> list[str]:
@@ -113,7 +124,7 @@ def worse_corridors(report: DemoReport, *, by_direction: bool = False) -> list[s
     return [
         f"{_name(row)} ({', '.join(bad)})"
         for row in (*rows, *(() if by_direction else (report.city_wide,)))
-        if (bad := [f"{m.name} {change(m)}" for m in row.measures if m.change(WAVE, RANDOM) > 0])
+        if (bad := [f"{m.name} {change(m)}" for m in row.measures if is_worse(m)])
     ]
 
 

@@ -138,6 +138,23 @@ def test_change_against_nothing_is_no_number():
     assert change(measure) == "-"
 
 
+def test_a_corridor_that_nobody_drove_is_named():
+    """It has no row, and the report says so."""
+    runs = {arm: [result(arm, k) for k in range(3)] for arm in TRAVEL_S}
+    del runs[DEFAULT][1].corridors["C2", "in"]
+    facts = {
+        field: getattr(report(), field)
+        for field in report().to_json()
+        if field not in {"corridors", "city_wide", "parkers", "unmeasured"}
+    }
+    found = make_report(runs, NAMES, **facts)
+    assert found.unmeasured == ("C2 <b>济南路 both", "C2 <b>济南路 in")
+    assert [c.direction for c in found.corridors if c.id == "C2"] == ["out"]
+    stream = io.StringIO()
+    print_tables(found, Console(file=stream, width=200))
+    assert "C2 <b>济南路 both" in stream.getvalue()
+
+
 def test_json_has_all_figures_and_only_numbers():
     """It parses strictly; an infinite gap is null."""
     endless = replace(report(), certificate={"gap": math.inf})
