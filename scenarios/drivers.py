@@ -16,6 +16,7 @@ from scenarios.demand import Parker
 from scenarios.spec import Parkers, RunSpec
 
 CALL_TIMEOUT_S = 30.0
+LONGER_WALK_M = 4000.0
 TIME_TO_PARK_S = 900
 """Who sets out later than this before the end is not counted: the run ends on him."""
 REFUSALS = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.FAILED_PRECONDITION}
@@ -137,7 +138,7 @@ class Drivers:
         self._trips[key] = self._driving[key] = trip
 
     def _ask(self, stub: parking_pb2_grpc.ParkingServiceStub, trip: _Trip, t_s: int) -> None:
-        """Ask for a space; who is refused searches, and is counted."""
+        """Ask for a space, then for one further away; who is refused searches, and is counted."""
         parker = trip.parker
         now_ms = self.spec.midnight_ms + t_s * 1000
         nearest = trip.first_lot
@@ -152,21 +153,36 @@ class Drivers:
         )
         request.arrive_at.FromMilliseconds(now_ms + drive_s * 1000)
         request.duration.FromSeconds(parker.duration_s)
+        held = self._held(stub, request)
+        if held is None:
+            # What an app offers next: a longer walk.
+            request.max_walk_m = LONGER_WALK_M
+            request.request_id = _request_id(self.spec, parker.id, "request further")
+            held = self._held(stub, request)
+        if held is None:
+            trip.refused = True
+            return
+        stub.ConfirmReservation(
+            pb.ConfirmReservationRequest(
+                name=held.name, request_id=_request_id(self.spec, parker.id, "confirm")
+            ),
+            timeout=CALL_TIMEOUT_S,
+        )
+        trip.reservation = held.name
+        trip.first_lot = self.lots[held.lot.rpartition("/")[2]]
+
+    def _held(
+        self,
+        stub: parking_pb2_grpc.ParkingServiceStub,
+        request: pb.RequestAssignmentRequest,
+    ) -> pb.Reservation | None:
+        """Return a held space, or None where the service has none to give."""
         try:
-            held = stub.RequestAssignment(request, timeout=CALL_TIMEOUT_S)
-            stub.ConfirmReservation(
-                pb.ConfirmReservationRequest(
-                    name=held.name, request_id=_request_id(self.spec, parker.id, "confirm")
-                ),
-                timeout=CALL_TIMEOUT_S,
-            )
+            return stub.RequestAssignment(request, timeout=CALL_TIMEOUT_S)
         except grpc.RpcError as error:
             if error.code() not in REFUSALS:
                 raise
-            trip.refused = True
-            return
-        trip.reservation = held.name
-        trip.first_lot = self.lots[held.lot.rpartition("/")[2]]
+            return None
 
     def _park(self, key: str, trip: _Trip, t_s: int) -> None:
         trip.parked_s = t_s
