@@ -22,6 +22,7 @@ from traffic.errors import SolverError
 
 # A claim and its measure may differ by the solver's feasibility tolerance, no more.
 CLAIM_TOLERANCE = 1e-5
+BROKEN = {mathopt.TerminationReason.OTHER_ERROR, mathopt.TerminationReason.NUMERICAL_ERROR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +89,8 @@ def solve_maxband(
     """
     began = time.perf_counter()
     built = _Model(arterial, fixed_starts or {})
-    params = mathopt.SolveParameters(
-        time_limit=timedelta(seconds=max(0.05, time_limit_s)),
-        random_seed=seed,
-        relative_gap_tolerance=0.0,
-        absolute_gap_tolerance=1e-7,
-    )
-    solution = mathopt.solve(built.model, mathopt.SolverType.HIGHS, params=params)
+    solution = _solved(built.model, time_limit_s, seed)
     reason = solution.termination.reason
-    if reason is mathopt.TerminationReason.OTHER_ERROR:
-        # HiGHS's presolve was seen to break sound models of this kind.
-        params.presolve = mathopt.Emphasis.OFF
-        solution = mathopt.solve(built.model, mathopt.SolverType.HIGHS, params=params)
-        reason = solution.termination.reason
     solve_s = time.perf_counter() - began
     bound = solution.termination.objective_bounds.dual_bound
     if not solution.has_primal_feasible_solution():
@@ -114,6 +104,36 @@ def solve_maxband(
         return MaxbandResult(certificate, math.nan, 0.0, 0.0, (), (), (), ())
     optimal = reason is mathopt.TerminationReason.OPTIMAL
     return built.result(solution.variable_values(), bound, solve_s, seed, optimal=optimal)
+
+
+def _solved(model: mathopt.Model, time_limit_s: float, seed: int) -> mathopt.SolveResult:
+    """Solve with HiGHS; where it breaks on a sound model, without presolve, then with SCIP.
+
+    HiGHS was seen to answer "solve error" on sound models of this kind, which MathOpt raises (as
+    an AttributeError, since it stumbles over its own status).
+    """
+    wrong = ""
+    for solver, presolve in (
+        (mathopt.SolverType.HIGHS, None),
+        (mathopt.SolverType.HIGHS, mathopt.Emphasis.OFF),
+        (mathopt.SolverType.GSCIP, None),
+    ):
+        params = mathopt.SolveParameters(
+            time_limit=timedelta(seconds=max(0.05, time_limit_s)),
+            random_seed=seed,
+            relative_gap_tolerance=0.0,
+            absolute_gap_tolerance=1e-7,
+            presolve=presolve,
+        )
+        try:
+            solution = mathopt.solve(model, solver, params=params)
+        except (AttributeError, RuntimeError, ValueError) as error:
+            wrong = f"{solver.name}: {error.__context__ or error}"
+            continue
+        if solution.termination.reason not in BROKEN:
+            return solution
+        wrong = f"{solver.name}: {solution.termination}"
+    raise SolverError(wrong, where="maxband")
 
 
 class _Model:
