@@ -86,12 +86,26 @@ def _never_over_full(
 
 
 def _solve(model: mathopt.Model) -> mathopt.SolveResult:
-    params = mathopt.SolveParameters(
-        time_limit=timedelta(seconds=TIME_LIMIT_S),
-        relative_gap_tolerance=0.0,
-        absolute_gap_tolerance=0.5,
-    )
-    result = mathopt.solve(model, mathopt.SolverType.HIGHS, params=params)
-    if not result.has_primal_feasible_solution():
-        raise SolverError(f"HiGHS: {result.termination}", where="allocation")
-    return result
+    """Solve with HiGHS; where it breaks on a sound model, without presolve, then with SCIP."""
+    wrong = ""
+    for solver, presolve in (
+        (mathopt.SolverType.HIGHS, None),
+        (mathopt.SolverType.HIGHS, mathopt.Emphasis.OFF),
+        (mathopt.SolverType.GSCIP, None),
+    ):
+        params = mathopt.SolveParameters(
+            time_limit=timedelta(seconds=TIME_LIMIT_S),
+            relative_gap_tolerance=0.0,
+            absolute_gap_tolerance=0.5,
+            presolve=presolve,
+        )
+        try:
+            result = mathopt.solve(model, solver, params=params)
+        except (AttributeError, RuntimeError, ValueError) as error:
+            # MathOpt stumbles over its own status when it raises HiGHS's "solve error".
+            wrong = f"{solver.name}: {error.__context__ or error}"
+            continue
+        if result.has_primal_feasible_solution():
+            return result
+        wrong = f"{solver.name}: {result.termination}"
+    raise SolverError(wrong, where="allocation")
