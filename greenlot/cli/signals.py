@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
+from greenlot.cli.bandwidth import bandwidth
 from traffic.corridors import Corridor, find_corridor
 from traffic.errors import InvalidInputError, NotFoundError
 from traffic.greenwave import GreenWave, Progress, optimize
@@ -19,6 +20,7 @@ from traffic.io.sumo_net import read_network
 from traffic.splits import TurnFlows
 
 app = typer.Typer(no_args_is_help=True)
+app.command("bandwidth")(bandwidth)
 
 
 @app.callback()

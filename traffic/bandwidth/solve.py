@@ -1,0 +1,270 @@
+"""Solves a corridor or a network of corridors: a measured plan with its certificate.
+
+The certificate speaks of the objective in cycles. Values are measured from the plan's greens, by
+code that shares nothing with the models; a claim that does not hold is an error, never an answer.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ortools.math_opt.python import mathopt
+
+from traffic.bandwidth.cells import CellSearch
+from traffic.bandwidth.certificate import Certificate, Status
+from traffic.bandwidth.corridor import Corridor, Range
+from traffic.bandwidth.measure import Measured, measure
+from traffic.bandwidth.milp import BandModel
+from traffic.bandwidth.network import Network
+from traffic.bandwidth.plan import Plan, RoadPlan, unplanned
+from traffic.bandwidth.problem import (
+    METHODS,
+    Method,
+    Problem,
+    Road,
+    corridor_problem,
+    network_problem,
+)
+from traffic.bandwidth.reading import read_plan
+from traffic.bandwidth.search import TOLERANCE, OnProgress, Watch
+from traffic.bandwidth.whole_seconds import whole_second_plan
+from traffic.errors import InvalidInputError, SolverError
+
+# A claim may miss its measure by the solvers' tolerance, in cycles of the objective.
+CLAIM_TOLERANCE = 1e-5
+MAX_TIME_LIMIT_S = 86_400.0
+# Share of the time limit that the whole-second plan may take on top.
+WHOLE_SECONDS_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class BandPlan:
+    """A plan and what was measured of it.
+
+    Parameters
+    ----------
+    certificate
+        Of the objective in cycles.
+    plan
+        Greens, lines and speeds on the common clock.
+    measured
+        For each road.
+    """
+
+    certificate: Certificate
+    plan: Plan
+    measured: tuple[Measured, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """The answer.
+
+    Parameters
+    ----------
+    method
+        The model.
+    corridors
+        As they were asked.
+    real
+        The plan with real seconds; its ``plan`` has a cycle but no bands where the status is
+        ``no_band`` or ``unknown``.
+    whole
+        The plan in whole seconds, its bound that of the real one; None without a band, or where
+        no whole second lies in the range of cycles.
+    proof
+        What proves ``no_band``; empty otherwise.
+    problem
+        The arrays that were solved.
+    lone
+        A corridor was asked, not a network.
+    """
+
+    method: Method
+    corridors: tuple[Corridor, ...]
+    real: BandPlan
+    whole: BandPlan | None
+    proof: str
+    problem: Problem
+    lone: bool
+
+
+def solve(
+    question: Corridor | Network,
+    *,
+    method: Method = "maxband",
+    cycle_s: Range | None = None,
+    time_limit_s: float = 60.0,
+    seed: int = 0,
+    progress: OnProgress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Solved:
+    """Find the best green bands, and prove how good they are.
+
+    Parameters
+    ----------
+    question
+        A corridor, or a network of crossing ones with a common cycle.
+    method
+        ``maxband`` (Little, Kelson & Gartner 1981), ``multiband`` (Gartner et al. 1991) or
+        ``amband`` (Zhang et al. 2015).
+    cycle_s
+        Beats the question's own range.
+    time_limit_s
+        Seconds of search, more than 0; the whole-second plan may take a quarter of it more, at
+        least 10 s.
+    seed
+        Same question and seed, same answer, unless the time limit cuts the search.
+    progress, should_stop
+        Told of every step; asked whether to stop with the best so far.
+
+    Raises
+    ------
+    InvalidInputError
+        A parameter out of range, or a corridor without a cycle.
+    SolverError
+        Both solvers failed, or a claim does not hold when it is measured.
+    """
+    if method not in METHODS:
+        raise InvalidInputError(f"{method!r}; expected {', '.join(METHODS)}", where="method")
+    if not 0 < time_limit_s <= MAX_TIME_LIMIT_S:
+        raise InvalidInputError(
+            f"{time_limit_s}; expected more than 0, at most {MAX_TIME_LIMIT_S:g}",
+            where="time_limit_s",
+        )
+    if isinstance(question, Network):
+        problem = network_problem(question, method, cycle_s)
+        corridors = tuple(item.corridor for item in question.corridors)
+    else:
+        problem = corridor_problem(question, method, cycle_s)
+        corridors = (question,)
+    lone = isinstance(question, Corridor)
+    watch = Watch(time_limit_s, progress, should_stop)
+    search = CellSearch(problem, watch, seed)
+    search.run()
+    proof = ""
+    if search.floor <= TOLERANCE and search.bound <= TOLERANCE:
+        proof = _prove_none(search, Watch(max(10.0, watch.left_s()), None, should_stop), seed)
+        if not proof:
+            # Where one solver's word cannot be confirmed nothing is claimed.
+            search.best = None
+    if search.floor <= TOLERANCE:
+        status = Status.NO_BAND if proof else Status.UNKNOWN
+        value, bound = (0.0, 0.0) if proof else (math.nan, search.bound)
+        certificate = Certificate(status, value, bound, watch.elapsed_s(), seed)
+        real = BandPlan(certificate, unplanned(problem), ())
+        return Solved(method, corridors, real, None, proof, problem, lone)
+    real = _measured_plan(search, problem, corridors, watch, seed)
+    late = Watch(max(10.0, WHOLE_SECONDS_SHARE * time_limit_s), None, should_stop)
+    whole = None
+    found = whole_second_plan(problem, real.plan, late, seed)
+    if found is not None:
+        certificate = real.certificate
+        measured = measure_plan(problem, corridors, found)
+        value = objective(problem, found, measured)
+        best = value >= certificate.bound - TOLERANCE
+        whole = BandPlan(
+            Certificate(
+                Status.OPTIMAL if best else Status.FEASIBLE,
+                value,
+                max(value, certificate.bound),
+                late.elapsed_s(),
+                seed,
+            ),
+            found,
+            measured,
+        )
+    return Solved(method, corridors, real, whole, "", problem, lone)
+
+
+def _measured_plan(
+    search: CellSearch,
+    problem: Problem,
+    corridors: tuple[Corridor, ...],
+    watch: Watch,
+    seed: int,
+) -> BandPlan:
+    """Lay the best solution out, measure it, and refuse a claim that does not hold."""
+    found = search.best
+    assert found is not None, "the caller has seen its value"
+    plan = read_plan(problem, found.roads, found.problem, found.model, found.values)
+    measured = measure_plan(problem, corridors, plan)
+    value = objective(problem, plan, measured)
+    if value < found.value - CLAIM_TOLERANCE:
+        raise SolverError(
+            f"claimed {found.value:.7f} cycles, measured {value:.7f}", where=problem.method
+        )
+    bound = max(search.bound, value)
+    status = Status.OPTIMAL if bound - value <= 2 * TOLERANCE else Status.FEASIBLE
+    return BandPlan(Certificate(status, value, bound, watch.elapsed_s(), seed), plan, measured)
+
+
+def _prove_none(search: CellSearch, watch: Watch, seed: int) -> str:
+    """Say what proves that no road has a band; empty where nothing does."""
+    if not search.took_word:
+        return "bound: no phase meets every green at any cycle of the range"
+    model = BandModel(search.problem)
+    model.model.add_linear_constraint(mathopt.fast_sum(model.values) >= TOLERANCE)
+    reason = watch.solve(model.model, seed=seed, limit_s=watch.left_s(), highs=True).termination
+    if reason.reason in (
+        mathopt.TerminationReason.INFEASIBLE,
+        mathopt.TerminationReason.INFEASIBLE_OR_UNBOUNDED,
+    ):
+        return "two solvers: SCIP and HiGHS each found the program infeasible"
+    return ""
+
+
+def measure_plan(
+    problem: Problem, corridors: tuple[Corridor, ...], plan: Plan
+) -> tuple[Measured, ...]:
+    """Measure every road of a plan from its greens and speeds."""
+    return tuple(
+        _measure_road(problem, road, corridor, own, plan.cycle_s)
+        for road, corridor, own in zip(problem.roads, corridors, plan.roads, strict=True)
+    )
+
+
+def _measure_road(
+    problem: Problem, road: Road, corridor: Corridor, own: RoadPlan, cycle_s: float
+) -> Measured:
+    lines = problem.method != "maxband" and not own.dropped
+    return measure(
+        corridor,
+        cycle_s=cycle_s,
+        green_out=own.green_out,
+        green_in=own.green_in,
+        speed_out_mps=tuple(road.length_m / own.travel_out_s),
+        speed_in_mps=tuple(road.length_m / own.travel_in_s),
+        line_out_s=tuple(own.line_out_s) if lines else None,
+        line_in_s=tuple(own.line_in_s) if lines else None,
+        symmetric=problem.method == "multiband",
+    )
+
+
+def objective(problem: Problem, plan: Plan, measured: tuple[Measured, ...]) -> float:
+    """Value of a measured plan, in cycles."""
+    return sum(
+        road_value(problem, road, own, seen, plan.cycle_s)
+        for road, own, seen in zip(problem.roads, plan.roads, measured, strict=True)
+    )
+
+
+def road_value(
+    problem: Problem, road: Road, own: RoadPlan, measured: Measured, cycle_s: float
+) -> float:
+    """Weighted value of one road of a measured plan, in cycles; 0 where it was left out."""
+    if own.dropped:
+        return 0.0
+    if problem.method == "maxband":
+        return road.weight * road.value(
+            measured.out.width_s / cycle_s, measured.back.width_s / cycle_s
+        )
+    total = sum(
+        weight * link.width_s
+        for weights, links in (
+            (road.weight_out, measured.links_out),
+            (road.weight_in, measured.links_in),
+        )
+        for weight, link in zip(weights, links, strict=True)
+    )
+    return float(road.weight * total / cycle_s)
