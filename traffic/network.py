@@ -75,6 +75,38 @@ class Movement:
     link_indices: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A way from lane to lane, as fine as the network knows it.
+
+    Parameters
+    ----------
+    from_edge, from_lane, to_edge, to_lane
+        Lanes count from 0 = rightmost.
+    direction
+        s, l, r, t, L or R as in ``SignalLink``.
+    signal_id, link_index
+        What controls it; None and -1 where nothing does.
+    length_m, speed_mps
+        Of the way through the junction, curvature included; more than 0.
+    yields_to, foes
+        Indices into ``RoadGraph.connections``: whom its driver lets go first where both may go,
+        and whose ways cross or merge with it.
+    """
+
+    from_edge: str
+    from_lane: int
+    to_edge: str
+    to_lane: int
+    direction: str
+    signal_id: str | None
+    link_index: int
+    length_m: float
+    speed_mps: float
+    yields_to: frozenset[int] = frozenset()
+    foes: frozenset[int] = frozenset()
+
+
 class RoadGraph:
     """A road network.
 
@@ -85,6 +117,8 @@ class RoadGraph:
     ----------
     junctions, edges, movements, signals
         The parts; each edge's junctions and each movement's edges and signal must be among them.
+    connections
+        The movements lane by lane; may be empty where nobody needs them.
 
     Raises
     ------
@@ -98,7 +132,9 @@ class RoadGraph:
         edges: tuple[RoadEdge, ...],
         movements: tuple[Movement, ...],
         signals: tuple[Signal, ...],
+        connections: tuple[Connection, ...] = (),
     ) -> None:
+        self.connections = connections
         self.graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
         for junction in junctions:
             self.graph.add_node(junction.id, junction=junction)

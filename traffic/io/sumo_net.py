@@ -12,7 +12,7 @@ from xml.sax.xmlreader import AttributesImpl, Locator
 import pyproj
 
 from traffic.errors import InvalidInputError
-from traffic.network import Junction, Movement, RoadEdge, RoadGraph
+from traffic.network import Connection, Junction, Movement, RoadEdge, RoadGraph
 from traffic.signals import CROSSING, Phase, Program, Signal, SignalLink
 
 CAR = "passenger"
@@ -114,6 +114,9 @@ class _Builder:
         self._request_of: dict[str, tuple[str, int]] = {}
         # (junction, request index) -> request indices that conflict.
         self._foes: dict[tuple[str, int], frozenset[int]] = {}
+        # The same for those that have the right of way over it.
+        self._prior: dict[tuple[str, int], frozenset[int]] = {}
+        self._lane_speed_mps: dict[str, float] = {}
         self._rail: set[str] = set()
 
     def build(self) -> RoadGraph:
@@ -123,7 +126,13 @@ class _Builder:
             self._edge(row)
         movements = self._movements()
         signals = self._signals(junctions)
-        return RoadGraph(tuple(junctions.values()), tuple(self._edges.values()), movements, signals)
+        return RoadGraph(
+            tuple(junctions.values()),
+            tuple(self._edges.values()),
+            movements,
+            signals,
+            self._connections(),
+        )
 
     def _text(self, row: _Row, key: str) -> str:
         if key not in row.attributes:
@@ -185,17 +194,18 @@ class _Builder:
                 self._request_of[lane] = (junction_id, k)
             for request in row.rows:
                 if request.tag == "request":
-                    bits = self._text(request, "foes")[::-1]
-                    self._foes[junction_id, self._index(request, "index")] = frozenset(
-                        k for k, bit in enumerate(bits) if bit == "1"
-                    )
+                    place = (junction_id, self._index(request, "index"))
+                    self._foes[place] = _ones(self._text(request, "foes"))
+                    self._prior[place] = _ones(request.attributes.get("response", ""))
         return junctions
 
     def _edge(self, row: _Row) -> None:
         edge_id = self._text(row, "id")
         lanes = [inner for inner in row.rows if inner.tag == "lane"]
         for lane in lanes:
-            self._lane_length_m[self._text(lane, "id")] = self._number(lane, "length", least=0)
+            lane_id = self._text(lane, "id")
+            self._lane_length_m[lane_id] = self._number(lane, "length", least=0)
+            self._lane_speed_mps[lane_id] = self._number(lane, "speed", least=0)
         if row.attributes.get("function", "normal") not in {"normal", "connector"}:
             return
         self._edge_names[edge_id] = row.attributes.get("name", "")
@@ -250,6 +260,42 @@ class _Builder:
                 link_indices=tuple(sorted(links.get(turn, ()))),
             )
             for turn in first
+        )
+
+    def _connections(self) -> tuple[Connection, ...]:
+        """Ways from lane to lane for cars, each with the ways that it meets."""
+        rows = [
+            row
+            for row in self._net.rows["connection"]
+            if row.attributes["from"] in self._edges and row.attributes["to"] in self._edges
+        ]
+        at: dict[tuple[str, int], int] = {}
+        for k, row in enumerate(rows):
+            place = self._request_of.get(row.attributes.get("via", ""))
+            if place is not None:
+                at[place] = k
+        return tuple(self._connection(row, at) for row in rows)
+
+    def _connection(self, row: _Row, at: Mapping[tuple[str, int], int]) -> Connection:
+        via = row.attributes.get("via", "")
+        place = self._request_of.get(via, ("", -1))
+
+        def met(others: frozenset[int]) -> frozenset[int]:
+            return frozenset(at[place[0], k] for k in others if (place[0], k) in at)
+
+        limit_mps = self._edges[row.attributes["from"]].speed_limit_mps
+        return Connection(
+            from_edge=row.attributes["from"],
+            from_lane=self._index(row, "fromLane"),
+            to_edge=row.attributes["to"],
+            to_lane=self._index(row, "toLane"),
+            direction=row.attributes.get("dir", "s"),
+            signal_id=row.attributes.get("tl"),
+            link_index=self._index(row, "linkIndex") if "tl" in row.attributes else -1,
+            length_m=max(0.1, self._lane_length_m.get(via, 0.1)),
+            speed_mps=max(0.1, self._lane_speed_mps.get(via, limit_mps)),
+            yields_to=met(self._prior.get(place, frozenset())),
+            foes=met(self._foes.get(place, frozenset())),
         )
 
     def _signals(self, junctions: Mapping[str, Junction]) -> tuple[Signal, ...]:
@@ -351,6 +397,11 @@ class _Builder:
     def _signal_name(self, links: list[SignalLink]) -> str:
         names = (self._edge_names.get(link.from_edge, "") for link in links)
         return "/".join(sorted({name for name in names if name}))
+
+
+def _ones(bits: str) -> frozenset[int]:
+    """Places of the ones in a row of a request matrix, which is written from the right."""
+    return frozenset(k for k, bit in enumerate(reversed(bits)) if bit == "1")
 
 
 def _permits_cars(lane: Mapping[str, str]) -> bool:
