@@ -117,6 +117,8 @@ class _Builder:
         # The same for those that have the right of way over it.
         self._prior: dict[tuple[str, int], frozenset[int]] = {}
         self._lane_speed_mps: dict[str, float] = {}
+        # Internal lane -> the internal lane behind it.
+        self._goes_on: dict[str, str] = {}
         self._rail: set[str] = set()
 
     def build(self) -> RoadGraph:
@@ -124,6 +126,10 @@ class _Builder:
         junctions = self._junctions()
         for row in self._net.rows["edge"]:
             self._edge(row)
+        for row in self._net.rows["connection"]:
+            start = self._text(row, "from")
+            if start.startswith(":") and "via" in row.attributes:
+                self._goes_on[f"{start}_{self._text(row, 'fromLane')}"] = row.attributes["via"]
         movements = self._movements()
         signals = self._signals(junctions)
         return RoadGraph(
@@ -262,6 +268,16 @@ class _Builder:
             for turn in first
         )
 
+    def _ways(self, via: str) -> tuple[str, ...]:
+        """Follow a way over the places where its drivers wait inside the junction.
+
+        A junction's request matrix names the last of these internal lanes.
+        """
+        ways = [via] if via else []
+        while ways and (after := self._goes_on.get(ways[-1])) is not None and after not in ways:
+            ways.append(after)
+        return tuple(ways)
+
     def _connections(self) -> tuple[Connection, ...]:
         """Ways from lane to lane for cars, each with the ways that it meets."""
         rows = [
@@ -271,14 +287,14 @@ class _Builder:
         ]
         at: dict[tuple[str, int], int] = {}
         for k, row in enumerate(rows):
-            place = self._request_of.get(row.attributes.get("via", ""))
-            if place is not None:
-                at[place] = k
+            ways = self._ways(row.attributes.get("via", ""))
+            if ways and ways[-1] in self._request_of:
+                at[self._request_of[ways[-1]]] = k
         return tuple(self._connection(row, at) for row in rows)
 
     def _connection(self, row: _Row, at: Mapping[tuple[str, int], int]) -> Connection:
-        via = row.attributes.get("via", "")
-        place = self._request_of.get(via, ("", -1))
+        ways = self._ways(row.attributes.get("via", ""))
+        place = self._request_of.get(ways[-1] if ways else "", ("", -1))
 
         def met(others: frozenset[int]) -> frozenset[int]:
             return frozenset(at[place[0], k] for k in others if (place[0], k) in at)
@@ -292,8 +308,10 @@ class _Builder:
             direction=row.attributes.get("dir", "s"),
             signal_id=row.attributes.get("tl"),
             link_index=self._index(row, "linkIndex") if "tl" in row.attributes else -1,
-            length_m=max(0.1, self._lane_length_m.get(via, 0.1)),
-            speed_mps=max(0.1, self._lane_speed_mps.get(via, limit_mps)),
+            length_m=max(0.1, sum(self._lane_length_m.get(way, 0.0) for way in ways)),
+            speed_mps=max(
+                0.1, min([self._lane_speed_mps.get(way, limit_mps) for way in ways] or [limit_mps])
+            ),
             yields_to=met(self._prior.get(place, frozenset())),
             foes=met(self._foes.get(place, frozenset())),
         )
@@ -353,7 +371,8 @@ class _Builder:
         for row in rows:
             link = self._link(row)
             links.append(link)
-            lane = row.attributes.get("via") or f"{link.to_edge}_{link.to_lane}"
+            ways = self._ways(row.attributes.get("via", ""))
+            lane = ways[-1] if ways else f"{link.to_edge}_{link.to_lane}"
             if lane in self._request_of:
                 places.append((link.index, *self._request_of[lane]))
         widths = [len(phase.state) for program in programs for phase in program.phases[:1]]

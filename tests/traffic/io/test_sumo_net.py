@@ -1,10 +1,12 @@
 """Networks as they are found: the eight RESCO scenarios, and broken ones."""
 
 import gzip
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import sumo
 
 from traffic.errors import InvalidInputError, UnsafePlanError
 from traffic.io.sumo_net import read_network
@@ -98,3 +100,39 @@ def test_a_broken_network_is_refused_with_file_and_line(
 def test_a_missing_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="No such file"):
         read_network(tmp_path / "none.net.xml")
+
+
+def test_a_left_that_waits_inside_the_junction_has_its_foes(tmp_path: Path) -> None:
+    """The request matrix names the lane behind the waiting place, not the one before it."""
+    nodes = "".join(
+        f'<node id="{key}" x="{x}" y="{y}"/>'
+        for key, x, y in (("w", -200, 0), ("e", 200, 0), ("n", 0, 200), ("s", 0, -200))
+    )
+    (tmp_path / "x.nod.xml").write_text(
+        f'<nodes><node id="c" x="0" y="0" type="traffic_light"/>{nodes}</nodes>'
+    )
+    edges = "".join(
+        f'<edge id="{a}{b}" from="{a}" to="{b}" numLanes="2" speed="13.9"/>'
+        for k in "wens"
+        for a, b in ((k, "c"), ("c", k))
+    )
+    (tmp_path / "x.edg.xml").write_text(f"<edges>{edges}</edges>")
+    subprocess.run(
+        [
+            Path(sumo.SUMO_HOME) / "bin" / "netconvert",
+            *("-n", "x.nod.xml", "-e", "x.edg.xml", "-o", "x.net.xml", "--no-turnarounds"),
+        ],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    graph = read_network(tmp_path / "x.net.xml")
+    signal = graph.signals["c"]
+    ways = {(c.from_edge, c.to_edge): c for c in graph.connections}
+    left, opposing = ways["wc", "cn"], ways["ec", "cw"]
+    assert opposing.link_index in signal.foes[left.link_index]
+    assert left.link_index in signal.foes[opposing.link_index]
+    prior = {(graph.connections[k].from_edge, graph.connections[k].to_edge) for k in left.yields_to}
+    assert ("ec", "cw") in prior
+    assert not opposing.yields_to & {graph.connections.index(left)}
+    assert 3 < left.speed_mps < opposing.speed_mps <= 13.9
