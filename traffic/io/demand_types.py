@@ -19,17 +19,20 @@ OFF_ROAD = frozenset(
 )
 """Classes that don't queue in a signal's car lanes; their vehicles are not counted."""
 
-# SUMO 1.28: length, minGap, accel, maxSpeed of the classes that differ from a passenger car's.
-_CAR = (5.0, 2.5, 2.6, 55.556)
-_CLASSES: Mapping[str, tuple[float, float, float, float]] = {
-    "emergency": (6.5, 2.5, 2.6, 55.556),
-    "bus": (12.0, 2.5, 1.2, 27.778),
-    "coach": (14.0, 2.5, 2.0, 27.778),
-    "delivery": (6.5, 2.5, 2.6, 55.556),
-    "truck": (7.1, 2.5, 1.3, 36.111),
-    "trailer": (16.5, 2.5, 1.1, 36.111),
-    "motorcycle": (2.2, 2.5, 6.0, 55.556),
-    "moped": (2.1, 2.5, 1.1, 16.667),
+# SUMO 1.28: length, minGap, accel, maxSpeed, speedDev of the classes that differ from a car's.
+_CAR = (5.0, 2.5, 2.6, 55.556, 0.1)
+_CLASSES: Mapping[str, tuple[float, float, float, float, float]] = {
+    "emergency": (6.5, 2.5, 2.6, 55.556, 0.0),
+    "authority": (5.0, 2.5, 2.6, 55.556, 0.0),
+    "army": (5.0, 2.5, 2.6, 55.556, 0.0),
+    "taxi": (5.0, 2.5, 2.6, 55.556, 0.05),
+    "bus": (12.0, 2.5, 1.2, 27.778, 0.0),
+    "coach": (14.0, 2.5, 2.0, 27.778, 0.05),
+    "delivery": (6.5, 2.5, 2.6, 55.556, 0.05),
+    "truck": (7.1, 2.5, 1.3, 36.111, 0.05),
+    "trailer": (16.5, 2.5, 1.1, 36.111, 0.05),
+    "motorcycle": (2.2, 2.5, 6.0, 55.556, 0.1),
+    "moped": (2.1, 2.5, 1.1, 16.667, 0.1),
 }
 # Types that SUMO knows without a definition.
 _KNOWN = {
@@ -44,7 +47,7 @@ _KNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class VehicleType:
-    """What of a vehicle type matters to a signal; ``speed_factor`` is its mean."""
+    """What of a vehicle type matters to a signal: desired speeds by mean and deviation."""
 
     vehicle_class: str = "passenger"
     length_m: float = 5.0
@@ -53,6 +56,7 @@ class VehicleType:
     accel_mps2: float = 2.6
     max_speed_mps: float = 55.556
     speed_factor: float = 1.0
+    speed_deviation: float = 0.1
     sigma: float = 0.5
 
     def pace_s(self, length_m: float, limit_mps: float) -> float:
@@ -82,7 +86,10 @@ def type_of(attributes: Mapping[str, str], where: str) -> VehicleType:
         return value
 
     kind = attributes.get("vClass", "passenger")
-    length, gap, accel, top = _CLASSES.get(kind, _CAR)
+    length, gap, accel, top, deviation = _CLASSES.get(kind, _CAR)
+    factor, own_deviation = _speed_factor(attributes.get("speedFactor", "1"), where)
+    if own_deviation is None:
+        own_deviation = number("speedDev", deviation, least=0)
     return VehicleType(
         vehicle_class=kind,
         length_m=number("length", length),
@@ -90,7 +97,8 @@ def type_of(attributes: Mapping[str, str], where: str) -> VehicleType:
         tau_s=number("tau", 1.0),
         accel_mps2=number("accel", accel),
         max_speed_mps=number("maxSpeed", top),
-        speed_factor=_speed_factor(attributes.get("speedFactor", "1"), where),
+        speed_factor=factor,
+        speed_deviation=min(1.0, own_deviation),
         sigma=min(1.0, number("sigma", 0.5, least=0)),
     )
 
@@ -115,18 +123,20 @@ def fleet_of(shares: Iterable[tuple[VehicleType, float]]) -> Fleet:
         speed_factor=mean("speed_factor"),
         max_speed_mps=mean("max_speed_mps"),
         imperfection=mean("sigma"),
+        speed_deviation=mean("speed_deviation"),
     )
 
 
-def _speed_factor(text: str, where: str) -> float:
-    # "normc(mean,deviation,least,most)" or "norm(mean,deviation)" or a number.
-    found = re.fullmatch(r"\s*(?:normc?\()?\s*([0-9.eE+-]+)\s*(?:,.*\))?\s*", text)
+def _speed_factor(text: str, where: str) -> tuple[float, float | None]:
+    """Mean and deviation of ``normc(mean,deviation,least,most)``, ``norm(…)`` or a number."""
+    inner = re.fullmatch(r"\s*normc?\((.*)\)\s*", text)
+    parts = (inner[1] if inner else text).split(",")[:2]
     try:
-        value = float(found[1]) if found else 0.0
+        values = [float(part) for part in parts]
     except ValueError:
-        value = 0.0
-    if not value > 0:
+        values = [0.0]
+    if not values[0] > 0 or min(values) < 0:
         raise InvalidInputError(
             f"speedFactor={text!r}; expected a number or normc(mean,…)", where=where
         )
-    return value
+    return values[0], values[1] if len(values) > 1 else None

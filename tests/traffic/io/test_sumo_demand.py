@@ -137,6 +137,27 @@ def test_weights_share_a_vehicle_among_routes_and_types(demand_of: Reader) -> No
     assert demand.turns["left0A0", "A0B0"].sum() == pytest.approx(8)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "factor", "deviation"),
+    [
+        ("", 1.0, 0.1),
+        ('vClass="truck"', 1.0, 0.05),
+        ('speedFactor="1.1" speedDev="0.2"', 1.1, 0.2),
+        ('speedFactor="normc(0.9,0.08,0.8,1.2)"', 0.9, 0.08),
+        ('speedFactor="norm(1.2, 0)"', 1.2, 0.0),
+    ],
+)
+def test_desired_speeds_are_read(
+    demand_of: Reader, attributes: str, factor: float, deviation: float
+) -> None:
+    kind = f'<vType id="t" {attributes}/>'
+    fleet = demand_of(
+        f'{kind}<vehicle id="v" type="t" depart="0"><route edges="left0A0"/></vehicle>'
+    ).fleet
+    assert fleet.speed_factor == pytest.approx(factor)
+    assert fleet.speed_deviation == pytest.approx(deviation)
+
+
 def test_types_and_zones_of_additional_files_are_known(tmp_path: Path) -> None:
     extra, routes = tmp_path / "extra.xml", tmp_path / "trips.rou.xml.gz"
     extra.write_text(
@@ -171,6 +192,7 @@ def test_types_and_zones_of_additional_files_are_known(tmp_path: Path) -> None:
         ('<flow id="f" begin="0" end="9"><route edges="left0A0"/></flow>', "flow 'f' has no rate"),
         ('<flow id="f" end="9" period="-1"><route edges="left0A0"/></flow>', "period='-1'"),
         ('<vType id="t" length="long"/>', "length='long'"),
+        ('<vType id="t" speedFactor="quick"/>', "speedFactor='quick'"),
         ('<vehicle id="v" depart="4000"><route edges="left0A0"/></vehicle>',
          "no vehicle departs from 0 to 3600 s"),
         ("", "no vehicle, trip or flow"),
