@@ -34,6 +34,8 @@ class Fleet:
         Own top speed, more than 0.
     imperfection
         Krauss' sigma, 0 to 1.
+    speed_deviation
+        Standard deviation of desired speeds, as a share of the mean, 0 to 1: what spreads platoons.
     """
 
     space_m: float = 7.5
@@ -42,14 +44,17 @@ class Fleet:
     speed_factor: float = 1.0
     max_speed_mps: float = 55.5
     imperfection: float = 0.5
+    speed_deviation: float = 0.1
 
     def __post_init__(self) -> None:
         for name in ("space_m", "headway_s", "accel_mps2", "speed_factor", "max_speed_mps"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise InvalidInputError(f"{value}; expected more than 0", where=name)
-        if not 0 <= self.imperfection <= 1:
-            raise InvalidInputError(f"{self.imperfection}; expected 0 to 1", where="imperfection")
+        for name in ("imperfection", "speed_deviation"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise InvalidInputError(f"{value}; expected 0 to 1", where=name)
 
 
 @dataclass(frozen=True, slots=True)

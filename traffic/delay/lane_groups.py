@@ -1,0 +1,180 @@
+"""Queues at stop lines: lanes of an approach whose drivers may go the same ways wait together.
+
+An approach is an edge from which a signal controls turns. Its lanes are grouped by the turns that
+they allow and by when they are green; each turn's demand is shared out among the groups that serve
+it, so that the fullest group is as empty as possible, as drivers who choose their lanes would.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from traffic.delay.discharge import Discharge, discharge
+from traffic.demand import Demand
+from traffic.network import RoadGraph
+
+# A yielding turn holds its lane for longer than its own headway.
+YIELD_WEIGHT = 2.5
+LEVELLING_ROUNDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class TurnQueue:
+    """The drivers of one turn who wait in one lane group.
+
+    Parameters
+    ----------
+    to_edge
+        Where they go.
+    link_index
+        The character of the signal's state that lets them go.
+    connections
+        Indices of ``RoadGraph.connections``, a lane each.
+    flow_veh
+        Demand over the window.
+    share
+        Of the turn's whole demand.
+    discharge
+        Of one lane.
+    """
+
+    to_edge: str
+    link_index: int
+    connections: tuple[int, ...]
+    flow_veh: float
+    share: float
+    discharge: Discharge
+
+
+@dataclass(frozen=True, slots=True)
+class LaneGroup:
+    """Lanes of an approach that share the same turns; each lane is one line of drivers."""
+
+    signal_id: str
+    approach: str
+    lanes: tuple[int, ...]
+    queues: tuple[TurnQueue, ...]
+
+
+def lane_groups(graph: RoadGraph, demand: Demand) -> tuple[LaneGroup, ...]:
+    """Group the lanes of every approach that a signal controls; turns without demand are left out.
+
+    Returns
+    -------
+    tuple of LaneGroup
+        Ordered by signal and approach.
+    """
+    by_approach: dict[tuple[str, str], list[int]] = {}
+    for k, connection in enumerate(graph.connections):
+        signal = graph.signals.get(connection.signal_id or "")
+        if signal is None or signal.kind != "road":
+            continue
+        if demand.flow_vph(connection.from_edge, connection.to_edge) > 0:
+            by_approach.setdefault((signal.id, connection.from_edge), []).append(k)
+    groups: list[LaneGroup] = []
+    for (signal_id, approach), indices in sorted(by_approach.items()):
+        groups += _groups_of(graph, demand, signal_id, approach, indices)
+    return tuple(groups)
+
+
+def _groups_of(
+    graph: RoadGraph, demand: Demand, signal_id: str, approach: str, indices: Sequence[int]
+) -> list[LaneGroup]:
+    rows = graph.signals[signal_id].programs
+    states = [phase.state for program in rows for phase in program.phases]
+    lanes: dict[int, dict[str, int]] = {}
+    for k in indices:
+        connection = graph.connections[k]
+        # A lane that leads to two lanes of an edge is one way for a queue.
+        lanes.setdefault(connection.from_lane, {}).setdefault(connection.to_edge, k)
+    alike: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for lane, turns in sorted(lanes.items()):
+        key = tuple(
+            sorted(
+                (to_edge, "".join(s[graph.connections[k].link_index] for s in states))
+                for to_edge, k in turns.items()
+            )
+        )
+        alike.setdefault(key, []).append(lane)
+    served = [(tuple(own), lanes[own[0]]) for own in alike.values()]
+    flows = {
+        to_edge: float(demand.turns[approach, to_edge].sum())
+        for _, turns in served
+        for to_edge in turns
+    }
+    splits = _levelled(graph, demand, served, flows)
+    return [
+        LaneGroup(
+            signal_id,
+            approach,
+            own,
+            tuple(
+                TurnQueue(
+                    to_edge=to_edge,
+                    link_index=graph.connections[k].link_index,
+                    connections=tuple(lanes[lane][to_edge] for lane in own),
+                    flow_veh=split[to_edge],
+                    share=split[to_edge] / flows[to_edge],
+                    discharge=discharge(demand.fleet, graph.connections[k].speed_mps),
+                )
+                for to_edge, k in sorted(turns.items())
+                if split[to_edge] > 0
+            ),
+        )
+        for (own, turns), split in zip(served, splits, strict=True)
+        if any(split[to_edge] > 0 for to_edge in turns)
+    ]
+
+
+def _levelled(
+    graph: RoadGraph,
+    demand: Demand,
+    served: Sequence[tuple[tuple[int, ...], Mapping[str, int]]],
+    flows: Mapping[str, float],
+) -> list[dict[str, float]]:
+    """Share each turn's flow out among groups until the groups that it uses are equally full."""
+
+    def cost(group: int, to_edge: str) -> float:
+        own, turns = served[group]
+        connection = graph.connections[turns[to_edge]]
+        weight = YIELD_WEIGHT if connection.direction in {"l", "L", "t"} else 1.0
+        return weight * discharge(demand.fleet, connection.speed_mps).headway_s / len(own)
+
+    options = {
+        to_edge: [g for g, (_, turns) in enumerate(served) if to_edge in turns] for to_edge in flows
+    }
+    costs = {(g, t): cost(g, t) for t, groups in options.items() for g in groups}
+    split = [dict.fromkeys(turns, 0.0) for _, turns in served]
+    for to_edge, groups in options.items():
+        for g in groups:
+            split[g][to_edge] = flows[to_edge] / len(groups)
+    if all(len(groups) == 1 for groups in options.values()):
+        return split
+    loads = [sum(costs[g, t] * x for t, x in turns.items()) for g, turns in enumerate(split)]
+    for _ in range(LEVELLING_ROUNDS):
+        for to_edge, groups in options.items():
+            for g in groups:
+                loads[g] -= costs[g, to_edge] * split[g][to_edge]
+            for g, x in zip(groups, _filled(to_edge, groups, loads, costs, flows), strict=True):
+                split[g][to_edge] = x
+                loads[g] += costs[g, to_edge] * x
+    return split
+
+
+def _filled(
+    to_edge: str,
+    groups: Sequence[int],
+    loads: Sequence[float],
+    costs: Mapping[tuple[int, str], float],
+    flows: Mapping[str, float],
+) -> list[float]:
+    """Pour one turn's flow into groups up to a common level."""
+    order = sorted(groups, key=lambda g: (loads[g], g))
+    rest = flows[to_edge]
+    level = 0.0
+    for k in range(1, len(order) + 1):
+        used = order[:k]
+        inverse = sum(1 / costs[g, to_edge] for g in used)
+        level = (rest + sum(loads[g] / costs[g, to_edge] for g in used)) / inverse
+        if k == len(order) or level <= loads[order[k]]:
+            break
+    return [max(0.0, (level - loads[g]) / costs[g, to_edge]) for g in groups]
