@@ -61,6 +61,9 @@ class SignalRow:
 class Band:
     """A band through neighbouring signals.
 
+    Where a queue stands at a signal it leaves first: the front leaves the signal before the
+    platoon behind it arrives there.
+
     Parameters
     ----------
     direction
@@ -68,12 +71,17 @@ class Band:
     first, last
         Indices of its rows, both inclusive, ``first < last``.
     front_s
-        When its front passes each of those rows, in row order, on the common clock (not modulo
-        the cycle): rising outbound, falling inbound.
+        When its front leaves each of those rows, in row order, on the common clock (not modulo
+        the cycle).
     width_s
         Seconds, more than 0.
     speeds_mps
         For each link, in row order.
+    queue_s
+        How long after its front leaves a row the platoon arrives there, for each row; empty where
+        no queue stands. Arrivals rise outbound and fall inbound.
+    line_s
+        How long after the front its progression line runs; None without one.
     """
 
     direction: BandDirection
@@ -82,6 +90,8 @@ class Band:
     front_s: tuple[float, ...]
     width_s: float
     speeds_mps: tuple[float, ...]
+    queue_s: tuple[float, ...] = ()
+    line_s: float | None = None
 
     def __post_init__(self) -> None:
         links = self.last - self.first
@@ -93,11 +103,30 @@ class Band:
             )
         if not self.width_s > 0:
             raise InvalidInputError(f"{self.width_s}; expected more than 0", where="band.width_s")
-        steps = [b - a for a, b in itertools.pairwise(self.front_s)]
-        if any((step <= 0) if self.direction == "out" else (step >= 0) for step in steps):
+        if self.queue_s and len(self.queue_s) != links + 1:
+            raise InvalidInputError(
+                f"{len(self.queue_s)}; expected {links + 1} or none", where="band.queue_s"
+            )
+        came, left = self.came_s, self.front_s
+        if self.direction == "in":
+            came, left = came[::-1], left[::-1]
+        if any(arrives <= leaves for leaves, arrives in zip(left, came[1:], strict=False)):
             raise InvalidInputError(
                 f"{self.front_s}; expected rising outbound, falling inbound", where="band.front_s"
             )
+
+    @property
+    def came_s(self) -> tuple[float, ...]:
+        """When the platoon's first car arrives at each row, in row order."""
+        if not self.queue_s:
+            return self.front_s
+        return tuple(a + b for a, b in zip(self.front_s, self.queue_s, strict=True))
+
+    def middle_s(self, link: int) -> float:
+        """When the band's middle passes the middle of the link after row ``link``."""
+        k = link - self.first
+        begin, end = (k, k + 1) if self.direction == "out" else (k + 1, k)
+        return (self.front_s[begin] + self.came_s[end] + self.width_s) / 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from traffic.bandwidth import Window, widest_band
 from traffic.errors import InvalidInputError
-from traffic.timespace import Band, BandDirection, Parting, SignalRow, TimeSpace, Windows
+from traffic.timespace import Band, BandDirection, Parting, PartingReason, SignalRow, TimeSpace
+from traffic.timespace_bands import LinkLine, lined_bands, link_bands, through_band
+from traffic.timespace_rows import coordinated_row, field, uncoordinated_row
 
-# Below this a measured band is rounding noise, not a band.
-LEAST_BAND_S = 1e-6
+SIDES: tuple[BandDirection, BandDirection] = ("out", "in")
 
 
 def time_space_of_document(
@@ -18,14 +18,17 @@ def time_space_of_document(
     """Lay out a solved corridor.
 
     Bands are measured here from the greens and the speeds, never copied: through bands where they
-    run from end to end, otherwise the band of each link by itself.
+    run from end to end, otherwise the band of each link by itself. Only where the document has
+    progression lines the bands around these are taken from it. Of a direction that does not count
+    a through band is drawn, or none.
 
     Parameters
     ----------
     corridor
-        The document that was solved: names, positions, lefts.
+        The document that was solved: names, positions, lefts, queues, direction.
     result
-        The answer, or its ``integer_plan``: cycle, greens on the common clock, patterns, speeds.
+        The answer, its ``integer_plan``, or such a plan of the corridor's parts: cycle, greens on
+        the common clock, patterns, speeds.
     title
         For people.
 
@@ -35,141 +38,91 @@ def time_space_of_document(
         A field is missing, or the two documents are not of the same signals; ``where`` is the
         field.
     """
-    asked, answered = _list(corridor, "signals"), _list(result, "signals")
-    ids = [str(_field(s, "id", f"signals[{k}]")) for k, s in enumerate(asked)]
-    told = [str(_field(s, "id", f"signals[{k}]")) for k, s in enumerate(answered)]
-    if ids != told:
-        raise InvalidInputError(f"{told}; expected those of the corridor, {ids}", where="signals")
-    cycle_s = float(_field(result, "cycle_s", ""))
-    rows = tuple(
-        _row(a, b, cycle_s, f"signals[{k}]")
-        for k, (a, b) in enumerate(zip(asked, answered, strict=True))
-    )
-    links = _list(result, "links")
-    if len(links) != len(rows) - 1:
-        raise InvalidInputError(f"{len(links)}; expected {len(rows) - 1}", where="links")
+    asked = _list(corridor, "signals")
+    cycle_s = float(field(result, "cycle_s", ""))
+    rows = [uncoordinated_row(signal, f"signals[{k}]") for k, signal in enumerate(asked)]
     bands: list[Band] = []
-    sides: tuple[BandDirection, BandDirection] = ("out", "in")
-    for side in sides:
-        speeds = [
-            float(_field(link, f"speed_{side}_mps", f"links[{k}]")) for k, link in enumerate(links)
-        ]
-        bands += _bands(rows, speeds, cycle_s, side)
-    crossed = {link for band in bands for link in range(band.first, band.last)}
-    lengths = [b.position_m - a.position_m for a, b in itertools.pairwise(rows)]
+    whole = "corridors" not in result
+    for part in [result] if whole else _list(result, "corridors"):
+        answered, links = _list(part, "signals"), _list(part, "links")
+        first = _first_row(asked, answered, whole)
+        if len(links) != len(answered) - 1:
+            raise InvalidInputError(f"{len(links)}; expected {len(answered) - 1}", where="links")
+        for k, told in enumerate(answered):
+            row = first + k
+            rows[row] = coordinated_row(asked[row], told, cycle_s, f"signals[{k}]")
+        for side in SIDES:
+            counts = corridor.get("direction", "both") in ("both", side)
+            bands += _bands(asked, rows, part, first, cycle_s, side, counts)
     return TimeSpace(
         title=title,
         cycle_s=cycle_s,
-        rows=rows,
+        rows=tuple(rows),
         bands=tuple(bands),
-        partings=tuple(
-            Parting(k, length_m, "no_band")
-            for k, length_m in enumerate(lengths)
-            if k not in crossed
-        ),
+        partings=tuple(_partings(rows, bands)),
     )
 
 
-def _row(
-    asked: Mapping[str, Any], answered: Mapping[str, Any], cycle_s: float, where: str
-) -> SignalRow:
-    out, back = (_window(answered, key, where) for key in ("green_out", "green_in"))
-    left_out, left_in = _lefts(asked, answered, out, back, cycle_s)
-    return SignalRow(
-        id=str(asked["id"]),
-        name=str(asked.get("name") or asked["id"]),
-        position_m=float(_field(asked, "position_m", where)),
-        green_out=(out,),
-        green_in=(back,),
-        offset_s=round(float(_field(answered, "offset_s", where)), 1),
-        left_out=left_out,
-        left_in=left_in,
-    )
-
-
-def _lefts(
-    asked: Mapping[str, Any],
-    answered: Mapping[str, Any],
-    out: tuple[float, float],
-    back: tuple[float, float],
-    cycle_s: float,
-) -> tuple[Windows, Windows]:
-    """When the lefts are green: a leading one opens the road's block, a lagging one closes it.
-
-    The outbound left stands beside the inbound through, so it fills the block around that.
-    """
-    shares = [float(asked.get(key, 0.0)) * cycle_s for key in ("left_out", "left_in")]
-    leads = [part == "lead" for part in str(answered.get("pattern", "lead-lead")).split("-")]
-    found: list[Windows] = []
-    for left_s, lead, opposing in zip(shares, leads, (back, out), strict=True):
-        if left_s <= 0:
-            found.append(())
-        elif lead:
-            found.append(((opposing[0] - left_s, opposing[0]),))
-        else:
-            found.append(((opposing[1], opposing[1] + left_s),))
-    return found[0], found[1]
+def _first_row(
+    asked: Sequence[Mapping[str, Any]], answered: Sequence[Mapping[str, Any]], whole: bool
+) -> int:
+    """Find the row at which a part begins; its signals must be neighbours of the corridor."""
+    ids = [str(field(s, "id", f"signals[{k}]")) for k, s in enumerate(asked)]
+    told = [str(field(s, "id", f"signals[{k}]")) for k, s in enumerate(answered)]
+    first = ids.index(told[0]) if told and told[0] in ids else 0
+    if told != (ids if whole else ids[first : first + max(2, len(told))]):
+        raise InvalidInputError(f"{told}; expected those of the corridor, {ids}", where="signals")
+    return first
 
 
 def _bands(
-    rows: Sequence[SignalRow], speeds: Sequence[float], cycle_s: float, side: BandDirection
-) -> list[Band]:
-    """Return the through band of one direction, or each link's own where none runs through."""
-    last = len(rows) - 1
-    whole = _measured(rows, speeds, cycle_s, side, 0, last)
-    if whole is not None:
-        return [whole]
-    pieces = (_measured(rows, speeds, cycle_s, side, k, k + 1) for k in range(last))
-    return [band for band in pieces if band is not None]
-
-
-def _measured(
+    asked: Sequence[Mapping[str, Any]],
     rows: Sequence[SignalRow],
-    speeds: Sequence[float],
+    part: Mapping[str, Any],
+    first: int,
     cycle_s: float,
     side: BandDirection,
-    first: int,
-    last: int,
-) -> Band | None:
-    own = rows[first : last + 1]
-    pace = speeds[first:last]
-    travel_s = [
-        (b.position_m - a.position_m) / v
-        for (a, b), v in zip(itertools.pairwise(own), pace, strict=True)
+    counts: bool,
+) -> list[Band]:
+    """Return the bands of one direction of a part."""
+    answered, links = part["signals"], part["links"]
+    run = range(first, first + len(answered))
+    own = [rows[k] for k in run]
+    speeds = [
+        float(field(link, f"speed_{side}_mps", f"links[{k}]")) for k, link in enumerate(links)
     ]
-    greens = [row.green_out if side == "out" else row.green_in for row in own]
-    if side == "in":
-        greens, travel_s = greens[::-1], travel_s[::-1]
-    windows = [[Window(begin, end - begin) for begin, end in green] for green in greens]
-    band = widest_band(windows, travel_s, cycle_s)
-    if band.width_s <= LEAST_BAND_S:
-        return None
-    front = tuple(itertools.accumulate(travel_s, initial=band.start_s))
-    return Band(
-        direction=side,
-        first=first,
-        last=last,
-        front_s=front if side == "out" else front[::-1],
-        width_s=band.width_s,
-        speeds_mps=tuple(pace),
-    )
+    queues = [float(asked[k].get(f"queue_{side}_s", 0.0)) for k in run]
+    # Before a direction's first signal no band has to pass a queue.
+    queues[0 if side == "out" else -1] = 0.0
+    if counts and all(f"line_{side}_s" in signal for signal in answered):
+        lines = [
+            LinkLine(
+                before_s=float(field(link, f"before_{side}_s", f"links[{k}]")),
+                after_s=float(field(link, f"after_{side}_s", f"links[{k}]")),
+            )
+            for k, link in enumerate(links)
+        ]
+        passed_s = [float(signal[f"line_{side}_s"]) for signal in answered]
+        return lined_bands(own, first, speeds, queues, side, passed_s, lines)
+    band = through_band(own, first, speeds, queues, cycle_s, side)
+    if band is not None:
+        return [band]
+    return link_bands(own, first, speeds, queues, cycle_s, side) if counts else []
 
 
-def _field(row: Mapping[str, Any], key: str, where: str) -> Any:
-    if key not in row:
-        raise InvalidInputError("is missing", where=f"{where}.{key}" if where else key)
-    return row[key]
+def _partings(rows: Sequence[SignalRow], bands: Sequence[Band]) -> list[Parting]:
+    crossed = {link for band in bands for link in range(band.first, band.last)}
+    found = []
+    for k, (a, b) in enumerate(itertools.pairwise(rows)):
+        if k not in crossed:
+            apart = a.offset_s is None or b.offset_s is None
+            reason: PartingReason = "not_coordinated" if apart else "no_band"
+            found.append(Parting(k, b.position_m - a.position_m, reason))
+    return found
 
 
 def _list(document: Mapping[str, Any], key: str) -> list[Any]:
-    value = _field(document, key, "")
+    value = field(document, key, "")
     if not isinstance(value, list):
         raise InvalidInputError("expected a list", where=key)
     return value
-
-
-def _window(row: Mapping[str, Any], key: str, where: str) -> tuple[float, float]:
-    value = _field(row, key, where)
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise InvalidInputError(f"{value!r}; expected [start_s, end_s]", where=f"{where}.{key}")
-    return float(value[0]), float(value[1])

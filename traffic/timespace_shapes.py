@@ -50,12 +50,31 @@ def not_green(windows: Windows, cycle_s: float, until_s: float) -> tuple[Point, 
 
 def band_polygons(diagram: TimeSpace, band: Band, until_s: float) -> Iterator[tuple[Point, ...]]:
     """Yield the band's outline for every cycle that touches ``[0, until_s]``, earliest first."""
-    positions = drawn_positions(diagram)[band.first : band.last + 1]
-    low, high = min(band.front_s), max(band.front_s) + band.width_s
+    for front in _tracks(diagram, band, until_s, 0.0, band.width_s):
+        rear = [(t + band.width_s, y) for t, y in front]
+        yield (*front, *rear[::-1])
+
+
+def band_lines(diagram: TimeSpace, band: Band, until_s: float) -> Iterator[tuple[Point, ...]]:
+    """Yield the band's progression line for every cycle; nothing where it has none."""
+    if band.line_s is not None:
+        yield from _tracks(diagram, band, until_s, band.line_s, 0.0)
+
+
+def _tracks(
+    diagram: TimeSpace, band: Band, until_s: float, after_s: float, width_s: float
+) -> Iterator[tuple[Point, ...]]:
+    """Yield the way of a car that runs ``after_s`` behind the front, in every cycle in sight.
+
+    Where a queue leaves first, the way steps back: the car that leaves is one of the queue.
+    """
+    way: list[Point] = []
+    places = drawn_positions(diagram)[band.first : band.last + 1]
+    for left_s, came_s, y in zip(band.front_s, band.came_s, places, strict=True):
+        both = (came_s, left_s) if band.direction == "out" else (left_s, came_s)
+        way += [(t + after_s, y) for t in dict.fromkeys(both)]
+    low, high = min(t for t, _ in way), max(t for t, _ in way) + width_s
     first = math.floor(-high / diagram.cycle_s) + 1
     last = math.ceil((until_s - low) / diagram.cycle_s) - 1
     for cycle in range(first, last + 1):
-        shift_s = cycle * diagram.cycle_s
-        front = [(t + shift_s, y) for t, y in zip(band.front_s, positions, strict=True)]
-        rear = [(t + band.width_s, y) for t, y in front]
-        yield (*front, *rear[::-1])
+        yield tuple((t + cycle * diagram.cycle_s, y) for t, y in way)

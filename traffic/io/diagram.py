@@ -5,41 +5,48 @@ software that engineers use, Chinese platforms included: a faster band is a stee
 textbooks that construct bands by hand, 图解法, turn it round.)
 """
 
-import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon, Rectangle
 
 from traffic.errors import InvalidInputError
 from traffic.io.cjk_font import cjk_family
 from traffic.io.diagram_labels import label_place, write_link_labels, write_row_labels
 from traffic.io.diagram_sheet import (
+    CYCLES,
     GREEN,
     IN_COLOUR,
+    LEFT,
+    MARGIN_PT,
     OUT_COLOUR,
     PARTED,
     PARTED_INK,
     RED_IN,
     RED_OUT,
-    ROW_GAP_IN,
     SOFT_INK,
+    WIDTH,
     Sheet,
+    new_sheet,
+    sheet_in,
 )
 from traffic.timespace import Parting, SignalRow, TimeSpace
-from traffic.timespace_shapes import Point, band_polygons, drawn_positions, not_green, shown_windows
+from traffic.timespace_shapes import (
+    Point,
+    band_lines,
+    band_polygons,
+    not_green,
+    shown_windows,
+)
 
-CYCLES = 3
-
-# Inches of paper.
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 11.8, 2.3, 1.72, 0.86, 1.12
-BODY = (3.4, 9.0)  # least and most height of the diagram itself
 BAR_PT = 4.6
 HATCH = "/////"
-MARGIN_PT = 13.0
 
 REASONS = {
     "long": "路段过长，分段 {:,.0f} m · link too long: parted",
@@ -49,54 +56,54 @@ REASONS = {
 
 
 def draw_time_space(diagram: TimeSpace, path: Path) -> None:
-    """Write a diagram; the ending of ``path`` (.png or .svg) chooses the format.
+    """Write a diagram; see ``draw_time_spaces``."""
+    draw_time_spaces([diagram], path)
+
+
+def draw_time_spaces(diagrams: Sequence[TimeSpace], path: Path) -> None:
+    """Write diagrams, one above the other; the ending of ``path`` chooses .png or .svg.
 
     Each signal has two bars, outbound above and inbound below its line: red where the way through
     is not green, hatched where the left turns have a green of their own. Bands are drawn from
     cycle to cycle with their widths; each link has its length and speeds at the right. The same
-    diagram gives the same file, byte for byte.
+    diagrams give the same file, byte for byte.
 
     Raises
     ------
     InvalidInputError
-        Another ending.
+        Another ending, or no diagram.
     """
     if path.suffix not in {".png", ".svg"}:
         raise InvalidInputError(f"{path.name}; expected .png or .svg", where="path")
-    positions = drawn_positions(diagram)
-    closest_m = min(b - a for a, b in itertools.pairwise(positions))
-    body = min(max(BODY[0], positions[-1] / closest_m * ROW_GAP_IN), BODY[1])
-    height = body + 2 * MARGIN_PT / 72 + TOP + BOTTOM
+    if not diagrams:
+        raise InvalidInputError("expected one or more", where="diagrams")
+    total_in = sum(sheet_in(diagram) for diagram in diagrams)
     with rc_context(
         {"font.family": [cjk_family()], "svg.hashsalt": "greenlot", "hatch.linewidth": 0.8}
     ):
-        figure = Figure(figsize=(WIDTH, height), dpi=130)
+        figure = Figure(figsize=(WIDTH, total_in), dpi=130)
         FigureCanvasAgg(figure)
-        box = (LEFT / WIDTH, BOTTOM / height, 1 - (LEFT + RIGHT) / WIDTH, 0.0)
-        axes = figure.add_axes((*box[:3], 1 - (TOP + BOTTOM) / height))
-        until_s = CYCLES * diagram.cycle_s
-        sheet = Sheet(
-            diagram=diagram,
-            axes=axes,
-            positions=positions,
-            until_s=until_s,
-            metres_per_pt=positions[-1] / (body * 72),
-            seconds_per_pt=until_s / ((WIDTH - LEFT - RIGHT) * 72),
-        )
-        _frame(figure, sheet)
-        for parting in diagram.partings:
-            _parting(sheet, parting)
-        for row, position in zip(diagram.rows, positions, strict=True):
-            _bars(sheet, row, position)
-        _bands(sheet)
-        write_row_labels(sheet)
-        write_link_labels(sheet)
-        _legend(figure, sheet)
+        bottom_in = total_in
+        for diagram in diagrams:
+            bottom_in -= sheet_in(diagram)
+            _draw(new_sheet(figure, diagram, bottom_in))
         metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
         figure.savefig(path, metadata=metadata)
 
 
-def _frame(figure: Figure, sheet: Sheet) -> None:
+def _draw(sheet: Sheet) -> None:
+    _frame(sheet)
+    for parting in sheet.diagram.partings:
+        _parting(sheet, parting)
+    for row, position in zip(sheet.diagram.rows, sheet.positions, strict=True):
+        _bars(sheet, row, position)
+    _bands(sheet)
+    write_row_labels(sheet)
+    write_link_labels(sheet)
+    _legend(sheet)
+
+
+def _frame(sheet: Sheet) -> None:
     axes, cycle_s = sheet.axes, sheet.diagram.cycle_s
     margin = MARGIN_PT * sheet.metres_per_pt
     axes.set_xlim(0, sheet.until_s)
@@ -127,17 +134,17 @@ def _frame(figure: Figure, sheet: Sheet) -> None:
     axes.set_xlabel(
         "时间 time, s （自公共时钟的周期起点 from the common clock's cycle start）", fontsize=9
     )
-    top = figure.get_figheight()
-    figure.text(
+    top_in = sheet_in(sheet.diagram)
+    sheet.figure.text(
         0.018,
-        1 - 0.16 / top,
+        sheet.height(top_in - 0.16),
         f"{sheet.diagram.title} · 时距图 time–space diagram",
         va="top",
         fontsize=13,
     )
-    figure.text(
+    sheet.figure.text(
         0.982,
-        1 - 0.19 / top,
+        sheet.height(top_in - 0.19),
         f"周期 cycle C = {cycle_s:g} s",
         va="top",
         ha="right",
@@ -213,23 +220,40 @@ def _bands(sheet: Sheet) -> None:
             for edge in (outline[:half], outline[half:]):
                 x, y = zip(*edge, strict=True)
                 sheet.axes.plot(x, y, color=colour, linewidth=0.8, zorder=2.5)
+        for line in band_lines(sheet.diagram, band, sheet.until_s):
+            x, y = zip(*line, strict=True)
+            sheet.axes.plot(x, y, color=colour, linewidth=0.9, linestyle=(0, (4, 3)), zorder=2.6)
         place = label_place(sheet, band, taken)
         taken.append(place)
         sheet.axes.text(
             *place,
             f"{'↑' if band.direction == 'out' else '↓'} {band.width_s:.1f} s",
             color=colour,
-            fontsize=9,
+            fontsize=9 if band.last - band.first > 1 else 7.5,
             ha="center",
             va="center_baseline",
             zorder=8,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.88, "pad": 1.0},
         )
+    for start, end, colour in _queues(sheet):
+        sheet.axes.plot(*zip(start, end, strict=True), color=colour, linewidth=2.6, zorder=5)
 
 
-def _legend(figure: Figure, sheet: Sheet) -> None:
-    rows = sheet.diagram.rows
-    handles = [
+def _queues(sheet: Sheet) -> Iterator[tuple[Point, Point, str]]:
+    """Yield when the queues before bands leave: from the front's leaving to the platoon's coming."""
+    for band in sheet.diagram.bands:
+        colour = OUT_COLOUR if band.direction == "out" else IN_COLOUR
+        spans = zip(band.front_s, band.came_s, sheet.positions[band.first :], strict=False)
+        for left_s, came_s, y in spans:
+            if came_s > left_s:
+                window = ((left_s, came_s),)
+                for begin, end in shown_windows(window, sheet.diagram.cycle_s, sheet.until_s):
+                    yield (begin, y), (end, y), colour
+
+
+def _legend(sheet: Sheet) -> None:
+    rows, bands = sheet.diagram.rows, sheet.diagram.bands
+    handles: list[Artist] = [
         Patch(facecolor=OUT_COLOUR, alpha=0.4, label="上行绿波带 ↑ band outbound"),
         Patch(facecolor=IN_COLOUR, alpha=0.4, label="下行绿波带 ↓ band inbound"),
         Patch(facecolor=RED_OUT, label="上行红灯（含黄灯）red outbound, with yellow"),
@@ -246,10 +270,17 @@ def _legend(figure: Figure, sheet: Sheet) -> None:
                 label="左转绿灯（保护）protected left green",
             )
         )
-    figure.legend(
+    if any(band.line_s is not None for band in bands):
+        style: dict[str, Any] = {"color": OUT_COLOUR, "linestyle": (0, (4, 3)), "linewidth": 0.9}
+        handles.append(Line2D((), (), label="推进线 progression line", **style))
+    if any(band.queue_s for band in bands):
+        handles.append(
+            Line2D((), (), color=OUT_COLOUR, linewidth=2.6, label="排队消散 queue leaves first")
+        )
+    sheet.figure.legend(
         handles=handles,
         loc="lower left",
-        bbox_to_anchor=(LEFT / WIDTH - 0.006, 0.08 / figure.get_figheight()),
+        bbox_to_anchor=(LEFT / WIDTH - 0.006, sheet.height(0.08)),
         fontsize=8,
         frameon=False,
         ncols=3,

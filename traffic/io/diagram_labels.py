@@ -103,8 +103,7 @@ def label_place(sheet: Sheet, band: Band, taken: list[tuple[float, float]]) -> t
     """Choose a link and a cycle for the band's label: roomy, near the middle, free of others."""
     best: tuple[float, tuple[float, float]] | None = None
     for link in range(band.first, band.last):
-        k = link - band.first
-        centre_s = (band.front_s[k] + band.front_s[k + 1] + band.width_s) / 2
+        centre_s = band.middle_s(link)
         room_pt = (sheet.positions[link + 1] - sheet.positions[link]) / sheet.metres_per_pt
         for cycle in range(-30, 31):
             t = centre_s + cycle * sheet.diagram.cycle_s
@@ -136,8 +135,7 @@ def _opposite_centres(sheet: Sheet, band: Band, link: int) -> list[tuple[float, 
     found = []
     for other in sheet.diagram.bands:
         if other.direction != band.direction and other.first <= link < other.last:
-            k = link - other.first
-            centre_s = (other.front_s[k] + other.front_s[k + 1] + other.width_s) / 2
+            centre_s = other.middle_s(link)
             found += [
                 (centre_s + cycle * sheet.diagram.cycle_s, sheet.middle(link))
                 for cycle in range(-30, 31)
