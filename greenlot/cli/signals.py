@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from greenlot.cli.bandwidth import bandwidth
+from greenlot.cli.evaluate import evaluate
 from traffic.corridors import Corridor, find_corridor
 from traffic.errors import InvalidInputError, NotFoundError
 from traffic.greenwave import GreenWave, Progress, optimize
@@ -21,6 +22,7 @@ from traffic.splits import TurnFlows
 
 app = typer.Typer(no_args_is_help=True)
 app.command("bandwidth")(bandwidth)
+app.command("evaluate")(evaluate)
 
 
 @app.callback()
