@@ -33,12 +33,11 @@ def check_outputs(
         raise InvalidInputError(
             f"{diagram.name}; expected {', '.join(DIAGRAMS)}", where="--diagram"
         )
-    if isinstance(question, Network) and len(question.corridors) > MAX_DRAWN:
-        if diagram is not None and diagram.suffix != ".html":
-            raise InvalidInputError(
-                f"{len(question.corridors)} corridors; more than {MAX_DRAWN} are drawn as .html",
-                where="--diagram",
-            )
+    many = isinstance(question, Network) and len(question.corridors) > MAX_DRAWN
+    if many and diagram is not None and diagram.suffix != ".html":
+        raise InvalidInputError(
+            f"more than {MAX_DRAWN} corridors are drawn as .html", where="--diagram"
+        )
     taken = {file.resolve(): "the question"}
     for path, name in ((output, "-o"), (diagram, "--diagram")):
         if path is None:

@@ -240,7 +240,7 @@ def _bands(sheet: Sheet) -> None:
 
 
 def _queues(sheet: Sheet) -> Iterator[tuple[Point, Point, str]]:
-    """Yield when the queues before bands leave: from the front's leaving to the platoon's coming."""
+    """Yield when queues leave: from the front's leaving to the platoon's coming."""
     for band in sheet.diagram.bands:
         colour = OUT_COLOUR if band.direction == "out" else IN_COLOUR
         spans = zip(band.front_s, band.came_s, sheet.positions[band.first :], strict=False)

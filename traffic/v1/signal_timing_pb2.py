@@ -22,60 +22,67 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etraffic/v1/signal_timing.proto\x12\ntraffic.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"-\n\x06LatLng\x12\x10\n\x08latitude\x18\x01 \x01(\x01\x12\x11\n\tlongitude\x18\x02 \x01(\x01\"f\n\x06Signal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12$\n\x08location\x18\x03 \x01(\x0b\x32\x12.traffic.v1.LatLng\x12\x12\n\nlink_count\x18\x04 \x01(\x05\"T\n\x08\x43orridor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07signals\x18\x03 \x03(\t\x12\x13\n\x0bpositions_m\x18\x04 \x03(\x01\"K\n\x12ListSignalsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x13ListSignalsResponse\x12#\n\x07signals\x18\x01 \x03(\x0b\x32\x12.traffic.v1.Signal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x14ListCorridorsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x15ListCorridorsResponse\x12\'\n\tcorridors\x18\x01 \x03(\x0b\x32\x14.traffic.v1.Corridor\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x98\x02\n\x14OptimizePlansRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tcorridors\x18\x02 \x03(\t\x12\x13\n\x0bmin_cycle_s\x18\x03 \x01(\x05\x12\x13\n\x0bmax_cycle_s\x18\x04 \x01(\x05\x12\x11\n\tspeed_mps\x18\x05 \x01(\x01\x12\x12\n\nmax_link_m\x18\x06 \x01(\x01\x12\x0e\n\x06period\x18\x07 \x01(\t\x12\x14\n\x0ctime_limit_s\x18\x08 \x01(\x01\x12\x0c\n\x04seed\x18\t \x01(\x03\x12\x14\n\x0cput_in_force\x18\n \x01(\x08\x12.\n\nvalid_from\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x0c \x01(\t\"\x7f\n\x15OptimizePlansResponse\x12\x30\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.traffic.v1.OptimizeProgressH\x00\x12,\n\x06result\x18\x02 \x01(\x0b\x32\x1a.traffic.v1.OptimizeResultH\x00\x42\x06\n\x04step\"U\n\x10OptimizeProgress\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x12\n\ndone_share\x18\x02 \x01(\x01\x12\r\n\x05value\x18\x03 \x01(\x01\x12\r\n\x05\x62ound\x18\x04 \x01(\x01\"\xfa\x01\n\x0b\x43\x65rtificate\x12.\n\x06status\x18\x01 \x01(\x0e\x32\x1e.traffic.v1.Certificate.Status\x12\r\n\x05value\x18\x02 \x01(\x01\x12\r\n\x05\x62ound\x18\x03 \x01(\x01\x12\x0b\n\x03gap\x18\x04 \x01(\x01\x12\x0f\n\x07solve_s\x18\x05 \x01(\x01\x12\x0c\n\x04seed\x18\x06 \x01(\x03\"q\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_OPTIMAL\x10\x01\x12\x13\n\x0fSTATUS_FEASIBLE\x10\x02\x12\x12\n\x0eSTATUS_NO_BAND\x10\x03\x12\x12\n\x0eSTATUS_UNKNOWN\x10\x04\"\xdc\x01\n\x0eOptimizeResult\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0f\n\x07\x63ycle_s\x18\x02 \x01(\x05\x12,\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0b\x32\x17.traffic.v1.Certificate\x12%\n\x05plans\x18\x04 \x03(\x0b\x32\x16.traffic.v1.TimingPlan\x12,\n\tcorridors\x18\x05 \x03(\x0b\x32\x19.traffic.v1.CorridorBands\x12$\n\x04kept\x18\x06 \x03(\x0b\x32\x16.traffic.v1.KeptSignal\",\n\nKeptSignal\x12\x0e\n\x06signal\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"F\n\rCorridorBands\x12\x10\n\x08\x63orridor\x18\x01 \x01(\t\x12#\n\x05parts\x18\x02 \x03(\x0b\x32\x14.traffic.v1.BandPart\"\x98\x01\n\x08\x42\x61ndPart\x12\x0f\n\x07signals\x18\x01 \x03(\t\x12\x12\n\nband_out_s\x18\x02 \x01(\x01\x12\x11\n\tband_in_s\x18\x03 \x01(\x01\x12\x15\n\rspeed_out_mps\x18\x04 \x03(\x01\x12\x14\n\x0cspeed_in_mps\x18\x05 \x03(\x01\x12\x13\n\x0bstart_out_s\x18\x06 \x01(\x01\x12\x12\n\nstart_in_s\x18\x07 \x01(\x01\"\xf0\x01\n\nTimingPlan\x12\x0e\n\x06signal\x18\x01 \x01(\t\x12\x0f\n\x07\x63ycle_s\x18\x02 \x01(\x05\x12\x10\n\x08offset_s\x18\x03 \x01(\x05\x12\x19\n\x11\x63oordinated_stage\x18\x04 \x01(\x05\x12!\n\x06stages\x18\x05 \x03(\x0b\x32\x11.traffic.v1.Stage\x12\x10\n\x08revision\x18\x06 \x01(\x03\x12.\n\nvalid_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x81\x01\n\x05Stage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bgreen_state\x18\x02 \x01(\t\x12\x0f\n\x07green_s\x18\x03 \x01(\x05\x12\x13\n\x0bmin_green_s\x18\x04 \x01(\x05\x12/\n\nintergreen\x18\x05 \x03(\x0b\x32\x1b.traffic.v1.IntergreenPhase\"4\n\x0fIntergreenPhase\x12\r\n\x05state\x18\x01 \x01(\t\x12\x12\n\nduration_s\x18\x02 \x01(\x05\"H\n\x0eGetPlanRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x11WatchPlansRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0f\n\x07signals\x18\x02 \x03(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"M\n\x12WatchPlansResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12%\n\x05plans\x18\x02 \x03(\x0b\x32\x16.traffic.v1.TimingPlan2\xa1\x03\n\x13SignalTimingService\x12N\n\x0bListSignals\x12\x1e.traffic.v1.ListSignalsRequest\x1a\x1f.traffic.v1.ListSignalsResponse\x12T\n\rListCorridors\x12 .traffic.v1.ListCorridorsRequest\x1a!.traffic.v1.ListCorridorsResponse\x12V\n\rOptimizePlans\x12 .traffic.v1.OptimizePlansRequest\x1a!.traffic.v1.OptimizePlansResponse0\x01\x12=\n\x07GetPlan\x12\x1a.traffic.v1.GetPlanRequest\x1a\x16.traffic.v1.TimingPlan\x12M\n\nWatchPlans\x12\x1d.traffic.v1.WatchPlansRequest\x1a\x1e.traffic.v1.WatchPlansResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etraffic/v1/signal_timing.proto\x12\ntraffic.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"-\n\x06LatLng\x12\x10\n\x08latitude\x18\x01 \x01(\x01\x12\x11\n\tlongitude\x18\x02 \x01(\x01\"f\n\x06Signal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12$\n\x08location\x18\x03 \x01(\x0b\x32\x12.traffic.v1.LatLng\x12\x12\n\nlink_count\x18\x04 \x01(\x05\"T\n\x08\x43orridor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07signals\x18\x03 \x03(\t\x12\x13\n\x0bpositions_m\x18\x04 \x03(\x01\"K\n\x12ListSignalsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x13ListSignalsResponse\x12#\n\x07signals\x18\x01 \x03(\x0b\x32\x12.traffic.v1.Signal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x14ListCorridorsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x15ListCorridorsResponse\x12\'\n\tcorridors\x18\x01 \x03(\x0b\x32\x14.traffic.v1.Corridor\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x98\x02\n\x14OptimizePlansRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tcorridors\x18\x02 \x03(\t\x12\x13\n\x0bmin_cycle_s\x18\x03 \x01(\x05\x12\x13\n\x0bmax_cycle_s\x18\x04 \x01(\x05\x12\x11\n\tspeed_mps\x18\x05 \x01(\x01\x12\x12\n\nmax_link_m\x18\x06 \x01(\x01\x12\x0e\n\x06period\x18\x07 \x01(\t\x12\x14\n\x0ctime_limit_s\x18\x08 \x01(\x01\x12\x0c\n\x04seed\x18\t \x01(\x03\x12\x14\n\x0cput_in_force\x18\n \x01(\x08\x12.\n\nvalid_from\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x0c \x01(\t\"\x7f\n\x15OptimizePlansResponse\x12\x30\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.traffic.v1.OptimizeProgressH\x00\x12,\n\x06result\x18\x02 \x01(\x0b\x32\x1a.traffic.v1.OptimizeResultH\x00\x42\x06\n\x04step\"U\n\x10OptimizeProgress\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x12\n\ndone_share\x18\x02 \x01(\x01\x12\r\n\x05value\x18\x03 \x01(\x01\x12\r\n\x05\x62ound\x18\x04 \x01(\x01\"\xdb\x01\n\x14OptimizeBandsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12)\n\x08question\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12&\n\x06method\x18\x03 \x01(\x0e\x32\x16.traffic.v1.BandMethod\x12\x13\n\x0bmin_cycle_s\x18\x04 \x01(\x01\x12\x13\n\x0bmax_cycle_s\x18\x05 \x01(\x01\x12\x12\n\nmax_link_m\x18\x06 \x01(\x01\x12\x14\n\x0ctime_limit_s\x18\x07 \x01(\x01\x12\x0c\n\x04seed\x18\x08 \x01(\x03\"|\n\x15OptimizeBandsResponse\x12\x30\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.traffic.v1.OptimizeProgressH\x00\x12)\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructH\x00\x42\x06\n\x04step\"\xfa\x01\n\x0b\x43\x65rtificate\x12.\n\x06status\x18\x01 \x01(\x0e\x32\x1e.traffic.v1.Certificate.Status\x12\r\n\x05value\x18\x02 \x01(\x01\x12\r\n\x05\x62ound\x18\x03 \x01(\x01\x12\x0b\n\x03gap\x18\x04 \x01(\x01\x12\x0f\n\x07solve_s\x18\x05 \x01(\x01\x12\x0c\n\x04seed\x18\x06 \x01(\x03\"q\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_OPTIMAL\x10\x01\x12\x13\n\x0fSTATUS_FEASIBLE\x10\x02\x12\x12\n\x0eSTATUS_NO_BAND\x10\x03\x12\x12\n\x0eSTATUS_UNKNOWN\x10\x04\"\xdc\x01\n\x0eOptimizeResult\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0f\n\x07\x63ycle_s\x18\x02 \x01(\x05\x12,\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0b\x32\x17.traffic.v1.Certificate\x12%\n\x05plans\x18\x04 \x03(\x0b\x32\x16.traffic.v1.TimingPlan\x12,\n\tcorridors\x18\x05 \x03(\x0b\x32\x19.traffic.v1.CorridorBands\x12$\n\x04kept\x18\x06 \x03(\x0b\x32\x16.traffic.v1.KeptSignal\",\n\nKeptSignal\x12\x0e\n\x06signal\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"F\n\rCorridorBands\x12\x10\n\x08\x63orridor\x18\x01 \x01(\t\x12#\n\x05parts\x18\x02 \x03(\x0b\x32\x14.traffic.v1.BandPart\"\x98\x01\n\x08\x42\x61ndPart\x12\x0f\n\x07signals\x18\x01 \x03(\t\x12\x12\n\nband_out_s\x18\x02 \x01(\x01\x12\x11\n\tband_in_s\x18\x03 \x01(\x01\x12\x15\n\rspeed_out_mps\x18\x04 \x03(\x01\x12\x14\n\x0cspeed_in_mps\x18\x05 \x03(\x01\x12\x13\n\x0bstart_out_s\x18\x06 \x01(\x01\x12\x12\n\nstart_in_s\x18\x07 \x01(\x01\"\xf0\x01\n\nTimingPlan\x12\x0e\n\x06signal\x18\x01 \x01(\t\x12\x0f\n\x07\x63ycle_s\x18\x02 \x01(\x05\x12\x10\n\x08offset_s\x18\x03 \x01(\x05\x12\x19\n\x11\x63oordinated_stage\x18\x04 \x01(\x05\x12!\n\x06stages\x18\x05 \x03(\x0b\x32\x11.traffic.v1.Stage\x12\x10\n\x08revision\x18\x06 \x01(\x03\x12.\n\nvalid_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x81\x01\n\x05Stage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bgreen_state\x18\x02 \x01(\t\x12\x0f\n\x07green_s\x18\x03 \x01(\x05\x12\x13\n\x0bmin_green_s\x18\x04 \x01(\x05\x12/\n\nintergreen\x18\x05 \x03(\x0b\x32\x1b.traffic.v1.IntergreenPhase\"4\n\x0fIntergreenPhase\x12\r\n\x05state\x18\x01 \x01(\t\x12\x12\n\nduration_s\x18\x02 \x01(\x05\"H\n\x0eGetPlanRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x11WatchPlansRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0f\n\x07signals\x18\x02 \x03(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"M\n\x12WatchPlansResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12%\n\x05plans\x18\x02 \x03(\x0b\x32\x16.traffic.v1.TimingPlan*u\n\nBandMethod\x12\x1b\n\x17\x42\x41ND_METHOD_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42\x41ND_METHOD_MAXBAND\x10\x01\x12\x19\n\x15\x42\x41ND_METHOD_MULTIBAND\x10\x02\x12\x16\n\x12\x42\x41ND_METHOD_AMBAND\x10\x03\x32\xf9\x03\n\x13SignalTimingService\x12N\n\x0bListSignals\x12\x1e.traffic.v1.ListSignalsRequest\x1a\x1f.traffic.v1.ListSignalsResponse\x12T\n\rListCorridors\x12 .traffic.v1.ListCorridorsRequest\x1a!.traffic.v1.ListCorridorsResponse\x12V\n\rOptimizePlans\x12 .traffic.v1.OptimizePlansRequest\x1a!.traffic.v1.OptimizePlansResponse0\x01\x12V\n\rOptimizeBands\x12 .traffic.v1.OptimizeBandsRequest\x1a!.traffic.v1.OptimizeBandsResponse0\x01\x12=\n\x07GetPlan\x12\x1a.traffic.v1.GetPlanRequest\x1a\x16.traffic.v1.TimingPlan\x12M\n\nWatchPlans\x12\x1d.traffic.v1.WatchPlansRequest\x1a\x1e.traffic.v1.WatchPlansResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'traffic.v1.signal_timing_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LATLNG']._serialized_start=79
-  _globals['_LATLNG']._serialized_end=124
-  _globals['_SIGNAL']._serialized_start=126
-  _globals['_SIGNAL']._serialized_end=228
-  _globals['_CORRIDOR']._serialized_start=230
-  _globals['_CORRIDOR']._serialized_end=314
-  _globals['_LISTSIGNALSREQUEST']._serialized_start=316
-  _globals['_LISTSIGNALSREQUEST']._serialized_end=391
-  _globals['_LISTSIGNALSRESPONSE']._serialized_start=393
-  _globals['_LISTSIGNALSRESPONSE']._serialized_end=476
-  _globals['_LISTCORRIDORSREQUEST']._serialized_start=478
-  _globals['_LISTCORRIDORSREQUEST']._serialized_end=555
-  _globals['_LISTCORRIDORSRESPONSE']._serialized_start=557
-  _globals['_LISTCORRIDORSRESPONSE']._serialized_end=646
-  _globals['_OPTIMIZEPLANSREQUEST']._serialized_start=649
-  _globals['_OPTIMIZEPLANSREQUEST']._serialized_end=929
-  _globals['_OPTIMIZEPLANSRESPONSE']._serialized_start=931
-  _globals['_OPTIMIZEPLANSRESPONSE']._serialized_end=1058
-  _globals['_OPTIMIZEPROGRESS']._serialized_start=1060
-  _globals['_OPTIMIZEPROGRESS']._serialized_end=1145
-  _globals['_CERTIFICATE']._serialized_start=1148
-  _globals['_CERTIFICATE']._serialized_end=1398
-  _globals['_CERTIFICATE_STATUS']._serialized_start=1285
-  _globals['_CERTIFICATE_STATUS']._serialized_end=1398
-  _globals['_OPTIMIZERESULT']._serialized_start=1401
-  _globals['_OPTIMIZERESULT']._serialized_end=1621
-  _globals['_KEPTSIGNAL']._serialized_start=1623
-  _globals['_KEPTSIGNAL']._serialized_end=1667
-  _globals['_CORRIDORBANDS']._serialized_start=1669
-  _globals['_CORRIDORBANDS']._serialized_end=1739
-  _globals['_BANDPART']._serialized_start=1742
-  _globals['_BANDPART']._serialized_end=1894
-  _globals['_TIMINGPLAN']._serialized_start=1897
-  _globals['_TIMINGPLAN']._serialized_end=2137
-  _globals['_STAGE']._serialized_start=2140
-  _globals['_STAGE']._serialized_end=2269
-  _globals['_INTERGREENPHASE']._serialized_start=2271
-  _globals['_INTERGREENPHASE']._serialized_end=2323
-  _globals['_GETPLANREQUEST']._serialized_start=2325
-  _globals['_GETPLANREQUEST']._serialized_end=2397
-  _globals['_WATCHPLANSREQUEST']._serialized_start=2399
-  _globals['_WATCHPLANSREQUEST']._serialized_end=2469
-  _globals['_WATCHPLANSRESPONSE']._serialized_start=2471
-  _globals['_WATCHPLANSRESPONSE']._serialized_end=2548
-  _globals['_SIGNALTIMINGSERVICE']._serialized_start=2551
-  _globals['_SIGNALTIMINGSERVICE']._serialized_end=2968
+  _globals['_BANDMETHOD']._serialized_start=2928
+  _globals['_BANDMETHOD']._serialized_end=3045
+  _globals['_LATLNG']._serialized_start=109
+  _globals['_LATLNG']._serialized_end=154
+  _globals['_SIGNAL']._serialized_start=156
+  _globals['_SIGNAL']._serialized_end=258
+  _globals['_CORRIDOR']._serialized_start=260
+  _globals['_CORRIDOR']._serialized_end=344
+  _globals['_LISTSIGNALSREQUEST']._serialized_start=346
+  _globals['_LISTSIGNALSREQUEST']._serialized_end=421
+  _globals['_LISTSIGNALSRESPONSE']._serialized_start=423
+  _globals['_LISTSIGNALSRESPONSE']._serialized_end=506
+  _globals['_LISTCORRIDORSREQUEST']._serialized_start=508
+  _globals['_LISTCORRIDORSREQUEST']._serialized_end=585
+  _globals['_LISTCORRIDORSRESPONSE']._serialized_start=587
+  _globals['_LISTCORRIDORSRESPONSE']._serialized_end=676
+  _globals['_OPTIMIZEPLANSREQUEST']._serialized_start=679
+  _globals['_OPTIMIZEPLANSREQUEST']._serialized_end=959
+  _globals['_OPTIMIZEPLANSRESPONSE']._serialized_start=961
+  _globals['_OPTIMIZEPLANSRESPONSE']._serialized_end=1088
+  _globals['_OPTIMIZEPROGRESS']._serialized_start=1090
+  _globals['_OPTIMIZEPROGRESS']._serialized_end=1175
+  _globals['_OPTIMIZEBANDSREQUEST']._serialized_start=1178
+  _globals['_OPTIMIZEBANDSREQUEST']._serialized_end=1397
+  _globals['_OPTIMIZEBANDSRESPONSE']._serialized_start=1399
+  _globals['_OPTIMIZEBANDSRESPONSE']._serialized_end=1523
+  _globals['_CERTIFICATE']._serialized_start=1526
+  _globals['_CERTIFICATE']._serialized_end=1776
+  _globals['_CERTIFICATE_STATUS']._serialized_start=1663
+  _globals['_CERTIFICATE_STATUS']._serialized_end=1776
+  _globals['_OPTIMIZERESULT']._serialized_start=1779
+  _globals['_OPTIMIZERESULT']._serialized_end=1999
+  _globals['_KEPTSIGNAL']._serialized_start=2001
+  _globals['_KEPTSIGNAL']._serialized_end=2045
+  _globals['_CORRIDORBANDS']._serialized_start=2047
+  _globals['_CORRIDORBANDS']._serialized_end=2117
+  _globals['_BANDPART']._serialized_start=2120
+  _globals['_BANDPART']._serialized_end=2272
+  _globals['_TIMINGPLAN']._serialized_start=2275
+  _globals['_TIMINGPLAN']._serialized_end=2515
+  _globals['_STAGE']._serialized_start=2518
+  _globals['_STAGE']._serialized_end=2647
+  _globals['_INTERGREENPHASE']._serialized_start=2649
+  _globals['_INTERGREENPHASE']._serialized_end=2701
+  _globals['_GETPLANREQUEST']._serialized_start=2703
+  _globals['_GETPLANREQUEST']._serialized_end=2775
+  _globals['_WATCHPLANSREQUEST']._serialized_start=2777
+  _globals['_WATCHPLANSREQUEST']._serialized_end=2847
+  _globals['_WATCHPLANSRESPONSE']._serialized_start=2849
+  _globals['_WATCHPLANSRESPONSE']._serialized_end=2926
+  _globals['_SIGNALTIMINGSERVICE']._serialized_start=3048
+  _globals['_SIGNALTIMINGSERVICE']._serialized_end=3553
 # @@protoc_insertion_point(module_scope)

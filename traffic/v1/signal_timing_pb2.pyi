@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -19,6 +20,31 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _BandMethod:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BandMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BandMethod.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BAND_METHOD_UNSPECIFIED: _BandMethod.ValueType  # 0
+    BAND_METHOD_MAXBAND: _BandMethod.ValueType  # 1
+    """One band from end to end (Little, Kelson & Gartner 1981)."""
+    BAND_METHOD_MULTIBAND: _BandMethod.ValueType  # 2
+    """A band for each link around a progression line (Gartner et al. 1991)."""
+    BAND_METHOD_AMBAND: _BandMethod.ValueType  # 3
+    """The same without symmetry around the line (Zhang et al. 2015)."""
+
+class BandMethod(_BandMethod, metaclass=_BandMethodEnumTypeWrapper): ...
+
+BAND_METHOD_UNSPECIFIED: BandMethod.ValueType  # 0
+BAND_METHOD_MAXBAND: BandMethod.ValueType  # 1
+"""One band from end to end (Little, Kelson & Gartner 1981)."""
+BAND_METHOD_MULTIBAND: BandMethod.ValueType  # 2
+"""A band for each link around a progression line (Gartner et al. 1991)."""
+BAND_METHOD_AMBAND: BandMethod.ValueType  # 3
+"""The same without symmetry around the line (Zhang et al. 2015)."""
+Global___BandMethod: _TypeAlias = BandMethod  # noqa: Y015
 
 @_typing.final
 class LatLng(_message.Message):
@@ -331,7 +357,9 @@ class OptimizeProgress(_message.Message):
     done_share: _builtins.float
     """Share done, 0 to 1."""
     value: _builtins.float
-    """Best objective so far and its proven bound, in cycles (weighted bands)."""
+    """Best objective so far and its proven bound, in cycles (weighted bands); the
+    bound is infinite while nothing is proven.
+    """
     bound: _builtins.float
     def __init__(
         self,
@@ -348,6 +376,92 @@ class OptimizeProgress(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OptimizeProgress: _TypeAlias = OptimizeProgress  # noqa: Y015
+
+@_typing.final
+class OptimizeBandsRequest(_message.Message):
+    """Question and answer are the documents of `greenlot signals bandwidth`: one
+    contract in two transports, so that a document can go either way unchanged.
+    Their JSON Schemas stand in docs/schemas and say field by field what they
+    hold, with units; both are checked against them on every call.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    MIN_CYCLE_S_FIELD_NUMBER: _builtins.int
+    MAX_CYCLE_S_FIELD_NUMBER: _builtins.int
+    MAX_LINK_M_FIELD_NUMBER: _builtins.int
+    TIME_LIMIT_S_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    method: Global___BandMethod.ValueType
+    """Unspecified = MAXBAND."""
+    min_cycle_s: _builtins.float
+    """Shortest cycle in s, more than 1, up to 3600; 0 = the question's own range."""
+    max_cycle_s: _builtins.float
+    """Longest cycle in s, min_cycle_s to 3600; 0 = min_cycle_s."""
+    max_link_m: _builtins.float
+    """Also parts a corridor at longer links, in m; 0 = only where no band runs."""
+    time_limit_s: _builtins.float
+    """Seconds of search, up to 86400; 0 = 60. The call's deadline also bounds it."""
+    seed: _builtins.int
+    """0 to 2147483647. Same request and seed, same answer, unless the time limit
+    cuts the search.
+    """
+    @_builtins.property
+    def question(self) -> _struct_pb2.Struct:
+        """corridor.schema.json, or network.schema.json where it has "corridors"."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        question: _struct_pb2.Struct | None = ...,
+        method: Global___BandMethod.ValueType = ...,
+        min_cycle_s: _builtins.float = ...,
+        max_cycle_s: _builtins.float = ...,
+        max_link_m: _builtins.float = ...,
+        time_limit_s: _builtins.float = ...,
+        seed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_cycle_s", b"max_cycle_s", "max_link_m", b"max_link_m", "method", b"method", "min_cycle_s", b"min_cycle_s", "parent", b"parent", "question", b"question", "seed", b"seed", "time_limit_s", b"time_limit_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OptimizeBandsRequest: _TypeAlias = OptimizeBandsRequest  # noqa: Y015
+
+@_typing.final
+class OptimizeBandsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___OptimizeProgress: ...
+    @_builtins.property
+    def answer(self) -> _struct_pb2.Struct:
+        """band_plan.schema.json"""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___OptimizeProgress | None = ...,
+        answer: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "progress", b"progress", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "progress", b"progress", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["progress", "answer"]  # noqa: Y015
+    _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
+
+Global___OptimizeBandsResponse: _TypeAlias = OptimizeBandsResponse  # noqa: Y015
 
 @_typing.final
 class Certificate(_message.Message):

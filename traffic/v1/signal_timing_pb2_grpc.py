@@ -59,6 +59,11 @@ class SignalTimingServiceStub(object):
                 request_serializer=traffic_dot_v1_dot_signal__timing__pb2.OptimizePlansRequest.SerializeToString,
                 response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.OptimizePlansResponse.FromString,
                 _registered_method=True)
+        self.OptimizeBands = channel.unary_stream(
+                '/traffic.v1.SignalTimingService/OptimizeBands',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.OptimizeBandsRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.OptimizeBandsResponse.FromString,
+                _registered_method=True)
         self.GetPlan = channel.unary_unary(
                 '/traffic.v1.SignalTimingService/GetPlan',
                 request_serializer=traffic_dot_v1_dot_signal__timing__pb2.GetPlanRequest.SerializeToString,
@@ -110,6 +115,18 @@ class SignalTimingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OptimizeBands(self, request, context):
+        """Finds the widest green bands of a corridor or network that the request
+        itself describes, with a proven bound: streams progress, then exactly one
+        answer. The city's own data play no part. Cancelling the call stops the
+        search; its deadline bounds the time limit. "No band exists" is an answer.
+        NOT_FOUND: no such city. INVALID_ARGUMENT: a field out of range; the field
+        of a question reads like question.signals[1].green_out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPlan(self, request, context):
         """Returns the plan in force for one signal at a time.
         NOT_FOUND: unknown signal, or no plan is in force then.
@@ -143,6 +160,11 @@ def add_SignalTimingServiceServicer_to_server(servicer, server):
                     servicer.OptimizePlans,
                     request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.OptimizePlansRequest.FromString,
                     response_serializer=traffic_dot_v1_dot_signal__timing__pb2.OptimizePlansResponse.SerializeToString,
+            ),
+            'OptimizeBands': grpc.unary_stream_rpc_method_handler(
+                    servicer.OptimizeBands,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.OptimizeBandsRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.OptimizeBandsResponse.SerializeToString,
             ),
             'GetPlan': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPlan,
@@ -246,6 +268,33 @@ class SignalTimingService(object):
             '/traffic.v1.SignalTimingService/OptimizePlans',
             traffic_dot_v1_dot_signal__timing__pb2.OptimizePlansRequest.SerializeToString,
             traffic_dot_v1_dot_signal__timing__pb2.OptimizePlansResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OptimizeBands(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/OptimizeBands',
+            traffic_dot_v1_dot_signal__timing__pb2.OptimizeBandsRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.OptimizeBandsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,14 @@ class SignalTimingServiceStub:
     NOT_FOUND: unknown city or corridor. INVALID_ARGUMENT: a field out of range.
     FAILED_PRECONDITION: no safe plan exists for a signal, with the reason.
     """
+    OptimizeBands: _grpc.UnaryStreamMultiCallable[_signal_timing_pb2.OptimizeBandsRequest, _signal_timing_pb2.OptimizeBandsResponse]
+    """Finds the widest green bands of a corridor or network that the request
+    itself describes, with a proven bound: streams progress, then exactly one
+    answer. The city's own data play no part. Cancelling the call stops the
+    search; its deadline bounds the time limit. "No band exists" is an answer.
+    NOT_FOUND: no such city. INVALID_ARGUMENT: a field out of range; the field
+    of a question reads like question.signals[1].green_out.
+    """
     GetPlan: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.GetPlanRequest, _signal_timing_pb2.TimingPlan]
     """Returns the plan in force for one signal at a time.
     NOT_FOUND: unknown signal, or no plan is in force then.
@@ -94,6 +102,14 @@ class SignalTimingServiceAsyncStub(SignalTimingServiceStub):
     progress, then exactly one result. Cancelling the call stops the search.
     NOT_FOUND: unknown city or corridor. INVALID_ARGUMENT: a field out of range.
     FAILED_PRECONDITION: no safe plan exists for a signal, with the reason.
+    """
+    OptimizeBands: _aio.UnaryStreamMultiCallable[_signal_timing_pb2.OptimizeBandsRequest, _signal_timing_pb2.OptimizeBandsResponse]  # type: ignore[assignment]
+    """Finds the widest green bands of a corridor or network that the request
+    itself describes, with a proven bound: streams progress, then exactly one
+    answer. The city's own data play no part. Cancelling the call stops the
+    search; its deadline bounds the time limit. "No band exists" is an answer.
+    NOT_FOUND: no such city. INVALID_ARGUMENT: a field out of range; the field
+    of a question reads like question.signals[1].green_out.
     """
     GetPlan: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.GetPlanRequest, _signal_timing_pb2.TimingPlan]  # type: ignore[assignment]
     """Returns the plan in force for one signal at a time.
@@ -147,6 +163,20 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
         progress, then exactly one result. Cancelling the call stops the search.
         NOT_FOUND: unknown city or corridor. INVALID_ARGUMENT: a field out of range.
         FAILED_PRECONDITION: no safe plan exists for a signal, with the reason.
+        """
+
+    @_abc_1.abstractmethod
+    def OptimizeBands(
+        self,
+        request: _signal_timing_pb2.OptimizeBandsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_signal_timing_pb2.OptimizeBandsResponse], _abc.AsyncIterator[_signal_timing_pb2.OptimizeBandsResponse]]:
+        """Finds the widest green bands of a corridor or network that the request
+        itself describes, with a proven bound: streams progress, then exactly one
+        answer. The city's own data play no part. Cancelling the call stops the
+        search; its deadline bounds the time limit. "No band exists" is an answer.
+        NOT_FOUND: no such city. INVALID_ARGUMENT: a field out of range; the field
+        of a question reads like question.signals[1].green_out.
         """
 
     @_abc_1.abstractmethod

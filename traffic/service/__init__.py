@@ -2,18 +2,15 @@
 
 import asyncio
 import functools
-import math
-import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias
-from uuid import UUID
 
 import grpc
 
 from traffic.corridors import Corridor
 from traffic.errors import InvalidInputError, NotFoundError
-from traffic.greenwave import GreenWave, Progress, optimize
+from traffic.greenwave import GreenWave, optimize
+from traffic.io.band_messages import struct_from_document
+from traffic.io.band_plan_document import answer_document
 from traffic.io.protobuf import (
     corridor_to_proto,
     ms_from_timestamp,
@@ -24,19 +21,15 @@ from traffic.io.protobuf import (
 )
 from traffic.network import RoadGraph
 from traffic.planbook import PlanBook
+from traffic.service import fields
+from traffic.service.bands import band_search
+from traffic.service.searches import Context, Deadline, Search, Searches, Step
 from traffic.splits import TurnFlows
 from traffic.store import PlanStore
 from traffic.v1 import signal_timing_pb2 as pb
 from traffic.v1 import signal_timing_pb2_grpc
 
-DEFAULT_PAGE = 100
-MAX_PAGE = 1000
 HEARTBEAT_S = 30.0
-# Left of a call's deadline for writing and sending the answer.
-DEADLINE_RESERVE_S = 1.0
-
-# The stubs make it generic, the class itself is not.
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
@@ -78,8 +71,7 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         self._book = PlanBook(store.load())
         self._changed = asyncio.Event()
         self._ending = False
-        # One search at a time: it takes all cores by itself.
-        self._searches = ThreadPoolExecutor(max_workers=1, thread_name_prefix="optimize")
+        self._searches = Searches()
 
     def end_streams(self) -> None:
         """End every watch stream with UNAVAILABLE, so that clients resume elsewhere."""
@@ -91,7 +83,7 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
     ) -> pb.ListSignalsResponse:
         """See proto/traffic/v1."""
         self._check_parent(request.parent)
-        ids, token = _page(sorted(self._graph.signals), request.page_size, request.page_token)
+        ids, token = fields.page(sorted(self._graph.signals), request.page_size, request.page_token)
         signals = [signal_to_proto(self._graph.signals[k], self._city_id) for k in ids]
         return pb.ListSignalsResponse(signals=signals, next_page_token=token)
 
@@ -100,7 +92,7 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
     ) -> pb.ListCorridorsResponse:
         """See proto/traffic/v1."""
         self._check_parent(request.parent)
-        ids, token = _page(sorted(self._corridors), request.page_size, request.page_token)
+        ids, token = fields.page(sorted(self._corridors), request.page_size, request.page_token)
         corridors = [corridor_to_proto(self._corridors[key], self._city_id) for key in ids]
         return pb.ListCorridorsResponse(corridors=corridors, next_page_token=token)
 
@@ -110,7 +102,7 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         """See proto/traffic/v1."""
         self._check_parent(request.parent)
         if request.put_in_force:
-            _check_request_id(request.request_id)
+            fields.check_request_id(request.request_id)
             body = _fingerprint(request)
             earlier = self._store.find(request.request_id, body)
             if earlier is not None:
@@ -121,32 +113,11 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
             if request.HasField("valid_from")
             else None
         )
-        search = self._search(request, context.time_remaining())
-        steps: asyncio.Queue[Progress | None] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-        stopped = threading.Event()
-        answer = loop.run_in_executor(
-            self._searches,
-            functools.partial(
-                search,
-                progress=lambda step: loop.call_soon_threadsafe(steps.put_nowait, step),
-                should_stop=stopped.is_set,
-            ),
-        )
-        answer.add_done_callback(lambda _: steps.put_nowait(None))
-        try:
-            while (step := await steps.get()) is not None:
-                yield pb.OptimizePlansResponse(
-                    progress=pb.OptimizeProgress(
-                        message=step.message,
-                        done_share=step.done_share,
-                        value=step.value,
-                        bound=step.bound,
-                    )
-                )
-            wave = await answer
-        finally:
-            stopped.set()
+        search = self._plan_search(request, Deadline(context))
+        async with self._searches.start(search) as running:
+            async for step in running.progress():
+                yield pb.OptimizePlansResponse(progress=step)
+            wave = await running.answer()
         signal_ids = {key: corridor.signal_ids for key, corridor in self._corridors.items()}
         result = wave_to_proto(wave, signal_ids, self._city_id)
         if request.put_in_force:
@@ -164,6 +135,17 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
             result.revision = plan_set.revision
             self._announce()
         yield pb.OptimizePlansResponse(result=result)
+
+    async def OptimizeBands(
+        self, request: pb.OptimizeBandsRequest, context: Context
+    ) -> AsyncIterator[pb.OptimizeBandsResponse]:
+        """See proto/traffic/v1."""
+        self._check_parent(request.parent)
+        async with self._searches.start(band_search(request, Deadline(context))) as running:
+            async for step in running.progress():
+                yield pb.OptimizeBandsResponse(progress=step)
+            answer = await running.answer()
+        yield pb.OptimizeBandsResponse(answer=struct_from_document(answer_document(answer)))
 
     async def GetPlan(self, request: pb.GetPlanRequest, context: Context) -> pb.TimingPlan:
         """See proto/traffic/v1."""
@@ -208,9 +190,9 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    def _search(
-        self, request: pb.OptimizePlansRequest, remaining_s: float | None
-    ) -> Callable[..., GreenWave]:
+    def _plan_search(
+        self, request: pb.OptimizePlansRequest, deadline: Deadline
+    ) -> Search[GreenWave]:
         cycle_s = (request.min_cycle_s or 60, request.max_cycle_s or max(120, request.min_cycle_s))
         if not 30 <= cycle_s[0] <= 300:
             raise InvalidInputError(f"{cycle_s[0]}; expected 30 to 300", where="min_cycle_s")
@@ -218,22 +200,26 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
             raise InvalidInputError(
                 f"{cycle_s[1]}; expected {cycle_s[0]} (min_cycle_s) to 300", where="max_cycle_s"
             )
-        speed_mps = _ranged(request.speed_mps, 1, 40, where="speed_mps")
-        max_link_m = _ranged(request.max_link_m, 1, 100_000, where="max_link_m")
-        time_limit_s = _ranged(request.time_limit_s, 0.1, 3600, where="time_limit_s") or 60.0
-        if remaining_s is not None:
-            time_limit_s = min(time_limit_s, max(0.1, remaining_s - DEADLINE_RESERVE_S))
-        return functools.partial(
+        max_link_m = fields.ranged(request.max_link_m, 1, 100_000, where="max_link_m")
+        wanted_s = fields.ranged(request.time_limit_s, 0.1, 3600, where="time_limit_s")
+        search = functools.partial(
             optimize,
             self._graph,
             list(self._chosen_corridors(request.corridors).values()),
             turn_flows=self._flows(request.period),
             cycle_s=cycle_s,
-            speed_mps=speed_mps,
+            speed_mps=fields.ranged(request.speed_mps, 1, 40, where="speed_mps"),
             max_link_m=max_link_m or 1200.0,
-            time_limit_s=time_limit_s,
-            seed=request.seed,
+            seed=fields.seed(request.seed),
         )
+
+        def run(
+            *, progress: Callable[[Step], object], should_stop: Callable[[], bool]
+        ) -> GreenWave:
+            limit_s = deadline.limit_s(wanted_s or 60.0)
+            return search(time_limit_s=limit_s, progress=progress, should_stop=should_stop)
+
+        return run
 
     def _chosen_corridors(self, names: Sequence[str]) -> dict[str, Corridor]:
         if not names:
@@ -265,36 +251,6 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         if name != f"{self._parent}/signals/{signal_id}" or signal_id not in self._graph.signals:
             raise NotFoundError(f"no signal {name!r}", where=where)
         return signal_id
-
-
-def _page(ids: Sequence[str], size: int, token: str) -> tuple[Sequence[str], str]:
-    """Cut one page out of sorted ids; the token is the last id of the page before."""
-    if not 0 <= size <= MAX_PAGE:
-        raise InvalidInputError(f"{size}; expected 0 to {MAX_PAGE}", where="page_size")
-    if token and token not in ids:
-        raise InvalidInputError("not a token of this list", where="page_token")
-    start = ids.index(token) + 1 if token else 0
-    page = ids[start : start + (size or DEFAULT_PAGE)]
-    more = start + len(page) < len(ids)
-    return page, page[-1] if more else ""
-
-
-def _ranged(value: float, low: float, high: float, *, where: str) -> float | None:
-    """Return a field's value, or None where it is 0 (not given)."""
-    if value == 0:
-        return None
-    if not (math.isfinite(value) and low <= value <= high):
-        raise InvalidInputError(f"{value:g}; expected {low:g} to {high:g}", where=where)
-    return value
-
-
-def _check_request_id(request_id: str) -> None:
-    try:
-        UUID(request_id)
-    except ValueError:
-        raise InvalidInputError(
-            f"{request_id[:64]!r}; expected a UUID with put_in_force", where="request_id"
-        ) from None
 
 
 def _fingerprint(request: pb.OptimizePlansRequest) -> bytes:
