@@ -1,14 +1,48 @@
-"""The rules that every plan keeps before it may be shown on a street."""
+"""The rules that every plan keeps before it may be shown on a street.
 
-from collections.abc import Iterator
+A rule looks at phases one after the other, as they are shown, and at nothing else: the same code
+checks a plan, a file that was written, and what a peer's tool wrote.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 from traffic.errors import UnsafePlanError
+from traffic.intergreens import ChangeTimes, change_times, runs
 from traffic.plan import TimingPlan
-from traffic.signals import GREEN, Signal
-from traffic.stages import MIN_VEHICLE_GREEN_S, greens_of, pedestrian_need_s
+from traffic.right_of_way import conflicts
+from traffic.signals import GREEN, Phase, Signal
+from traffic.stages import (
+    MIN_VEHICLE_GREEN_S,
+    PEDESTRIAN_SPEED_MPS,
+    PEDESTRIAN_WALK_S,
+    pedestrian_need_s,
+)
 
-MIN_YELLOW_S = 3
+# Durations of phases are sums of floats.
+_SLACK_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the rules demand beyond what a network shows.
+
+    Parameters
+    ----------
+    min_green_s
+        Shortest green of a vehicle link, in s, over as many phases as it takes.
+    walk_s, walking_speed_mps
+        A crossing's green lasts at least the walk and its length at this speed.
+    """
+
+    min_green_s: float = MIN_VEHICLE_GREEN_S
+    walk_s: float = PEDESTRIAN_WALK_S
+    walking_speed_mps: float = PEDESTRIAN_SPEED_MPS
+
+
+DEFAULT_RULES = Rules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,26 +57,26 @@ class Violation:
         return f"{self.rule}: stage {self.stage}: {self.value}"
 
 
-def check_plan(signal: Signal, plan: TimingPlan) -> tuple[Violation, ...]:
+def check_plan(
+    signal: Signal, plan: TimingPlan, rules: Rules = DEFAULT_RULES
+) -> tuple[Violation, ...]:
     """Check a plan against what the network knows of its signal.
 
-    Rules: ``links`` (one character for each link); ``conflict`` (no two conflicting links both
-    ``G``, except pairs that the network's own program shows so); ``minimum-green`` (5 s for
-    vehicles); ``pedestrian`` (walk and clearance fit into green and intergreen); ``intergreen``
-    (no link goes from green to red without 3 s of yellow, or the network's own shorter yellow,
-    and no link turns green while a conflicting one is still yellow); ``lagging-left`` (a left
-    that yields may not go on when the opposing through has ended, the yellow trap). That a
-    plan's times add up, and its offset, are rules of ``TimingPlan`` itself.
+    The rules are those of ``check_phases``, but for people on foot: a stage's green and
+    intergreen together must last what its crossings need. That a plan's times add up, and its
+    offset, are rules of ``TimingPlan`` itself.
     """
-    if len(plan.stages[0].green_state) != signal.link_count:
-        value = f"{len(plan.stages[0].green_state)} links; expected {signal.link_count}"
-        return (Violation("links", "all", value),)
-    return (
-        *_conflicts(signal, plan),
-        *_minimum_greens(signal, plan),
-        *_intergreens(signal, plan),
-        *_yellow_traps(signal, plan),
+    phases = plan.phases()
+    names = tuple(stage.name for stage in plan.stages for _ in plan.phases_of(stage))
+    found = check_phases(signal, phases, rules, names=names)
+    on_foot = tuple(
+        Violation("pedestrian", stage.name, f"{stage.duration_s} s with intergreen; {expected}")
+        for stage in plan.stages
+        if len(stage.green_state) == signal.link_count
+        and stage.duration_s < (need_s := pedestrian_need_s(signal, stage.green_state))
+        for expected in (f"expected {need_s} or more",)
     )
+    return (*(v for v in found if v.rule != "pedestrian"), *on_foot)
 
 
 def require_safe(signal: Signal, plan: TimingPlan) -> TimingPlan:
@@ -54,89 +88,180 @@ def require_safe(signal: Signal, plan: TimingPlan) -> TimingPlan:
     return plan
 
 
-def _own_pairs(signal: Signal) -> set[frozenset[int]]:
-    """Conflicting pairs that the network's own programs show green together."""
-    return {
-        frozenset((a, b))
+def check_phases(
+    signal: Signal,
+    phases: Sequence[Phase],
+    rules: Rules = DEFAULT_RULES,
+    *,
+    names: Sequence[str] = (),
+) -> tuple[Violation, ...]:
+    """Check a program that goes round, phase by phase.
+
+    Rules: ``links`` (one character for each link); ``conflict`` (no two conflicting links both
+    ``G``, and none ``g`` that does not have to yield, except pairs that the network's own programs
+    show so); ``minimum-green`` of vehicle links; ``pedestrian`` (a crossing's green lasts the walk
+    and its length at walking speed); ``yellow`` (no vehicle link goes from green to red without
+    its own yellow, nor loses its right of way to one that begins); ``intergreen`` (between a
+    link's end and a conflicting one's beginning lies at least what the network's own program
+    shows); ``yellow-trap`` (a left that yields must not end while the opposing through goes on:
+    the opposing left may lag only where this one is protected or banned).
+
+    Parameters
+    ----------
+    names
+        For people, one for each phase; their numbers from 1 by default.
+
+    Returns
+    -------
+    tuple of Violation
+        Empty where all rules are kept.
+    """
+    names = names or tuple(str(k + 1) for k in range(len(phases)))
+    for k, phase in enumerate(phases):
+        if len(phase.state) != signal.link_count:
+            value = f"{len(phase.state)} links; expected {signal.link_count}"
+            return (Violation("links", names[k], value),)
+    if not phases:
+        return (Violation("links", "none", "no phases"),)
+    crossings = frozenset(link.index for link in signal.links if link.is_crossing)
+    check = _Check(signal, tuple(phases), rules, tuple(names), change_times(signal), crossings)
+    return (
+        *check.conflicts(),
+        *check.minimum_greens(),
+        *check.yellows(),
+        *check.intergreens(),
+        *check.yellow_traps(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """One program under check."""
+
+    signal: Signal
+    phases: tuple[Phase, ...]
+    rules: Rules
+    names: tuple[str, ...]
+    times: ChangeTimes
+    crossings: frozenset[int]
+
+    @property
+    def vehicles(self) -> tuple[int, ...]:
+        """Links that a vehicle uses; an index without a way may show anything."""
+        return tuple(sorted({link.index for link in self.signal.links} - self.crossings))
+
+    def conflicts(self) -> Iterator[Violation]:
+        for name, phase in zip(self.names, self.phases, strict=True):
+            for a, b in conflicts(self.signal, phase.state):
+                shown = f"{phase.state[a]} and {phase.state[b]}"
+                yield Violation("conflict", name, f"links {a} and {b} are {shown}")
+
+    def minimum_greens(self) -> Iterator[Violation]:
+        for link in self.vehicles:
+            yield from self._short(link, self.rules.min_green_s, "minimum-green")
+        for way in self.signal.links:
+            if way.is_crossing:
+                need_s = self.rules.walk_s + way.length_m / self.rules.walking_speed_mps
+                yield from self._short(way.index, need_s, "pedestrian")
+
+    def _short(self, link: int, least_s: float, rule: str) -> Iterator[Violation]:
+        for _, length_s, k in runs(self.phases, link, "Gg"):
+            if length_s < min(least_s, self._cycle_s) - _SLACK_S:
+                value = f"link {link}: {length_s:g} s; expected {least_s:.4g} or more"
+                yield Violation(rule, self.names[k], value)
+
+    @property
+    def _cycle_s(self) -> float:
+        return sum(phase.duration_s for phase in self.phases)
+
+    def yellows(self) -> Iterator[Violation]:
+        own = _own_sudden_ends(self.signal)
+        for link in self.vehicles:
+            least_s = self.times.yellow(link)[0]
+            for _, length_s, k in runs(self.phases, link, "y"):
+                if length_s < least_s - _SLACK_S:
+                    value = f"link {link}: {length_s:g} s; expected {least_s:g}"
+                    yield Violation("yellow", self.names[k], value)
+            for k, (before, after) in enumerate(self._steps()):
+                ends = before.state[link] in GREEN and after.state[link] not in "Ggy"
+                if ends and link not in own:
+                    yield Violation("yellow", self.names[k], f"link {link} ends without yellow")
+
+    def _steps(self) -> Iterator[tuple[Phase, Phase]]:
+        return pairwise((*self.phases, self.phases[0]))
+
+    def intergreens(self) -> Iterator[Violation]:
+        for k, (before, after) in enumerate(self._steps()):
+            ended: dict[int, float | None] = {}
+            for b, (was, now) in enumerate(zip(before.state, after.state, strict=True)):
+                if was == now or now not in GREEN or (was, now) == ("G", "g"):
+                    continue
+                for a in sorted(self.signal.foes[b]):
+                    if a not in ended:
+                        ended[a] = self._since_end(a, k)
+                    gap_s = ended[a]
+                    if gap_s is None:
+                        continue
+                    least_s, _ = self.times.gap(a, b, is_crossing=a in self.crossings)
+                    if gap_s < least_s - _SLACK_S:
+                        value = f"link {b} begins {gap_s:g} s after link {a}; expected {least_s:g}"
+                        yield Violation("intergreen", self.names[(k + 1) % len(self.names)], value)
+
+    def _since_end(self, a: int, k: int) -> float | None:
+        """Seconds since link ``a`` has ended when phase ``k`` is over; None = it goes on.
+
+        A link that stays green and begins to yield at that moment has ended there.
+        """
+        count = len(self.phases)
+        now = self.phases[(k + 1) % count].state[a]
+        if now in GREEN:
+            return 0.0 if (self.phases[k].state[a], now) == ("G", "g") else None
+        gap_s = 0.0
+        for j in range(count):
+            phase = self.phases[(k - j) % count]
+            if phase.state[a] in GREEN:
+                return gap_s
+            gap_s += phase.duration_s
+        return None
+
+    def yellow_traps(self) -> Iterator[Violation]:
+        found = list(_traps(self.signal, self.phases))
+        own = (
+            {trap[:2] for trap in _traps(self.signal, self.signal.program.phases)} if found else ()
+        )
+        for left, through, k in found:
+            if (left, through) not in own:
+                value = f"link {left} yields and ends while link {through} goes on"
+                yield Violation("yellow-trap", self.names[k], value)
+
+
+@lru_cache(maxsize=8192)
+def _own_sudden_ends(signal: Signal) -> frozenset[int]:
+    """Links that the network's own programs end without yellow."""
+    return frozenset(
+        link
         for program in signal.programs
-        for phase in program.phases
-        for a in range(min(signal.link_count, len(phase.state)))
-        for b in signal.foes[a]
-        if b < len(phase.state) and phase.state[a] == phase.state[b] == "G"
-    }
+        for before, after in pairwise((*program.phases, *program.phases[:1]))
+        if len(before.state) == len(after.state) == signal.link_count
+        for link in range(signal.link_count)
+        if before.state[link] in GREEN and after.state[link] not in "Ggy"
+    )
 
 
-def _conflicts(signal: Signal, plan: TimingPlan) -> Iterator[Violation]:
-    known = _own_pairs(signal)
-    for stage in plan.stages:
-        for state in (stage.green_state, *(phase.state for phase in stage.intergreen)):
-            for a in range(signal.link_count):
-                for b in signal.foes[a]:
-                    both = state[a] == state[b] == "G"
-                    if a < b and both and frozenset((a, b)) not in known:
-                        yield Violation("conflict", stage.name, f"links {a} and {b} both G")
-
-
-def _minimum_greens(signal: Signal, plan: TimingPlan) -> Iterator[Violation]:
-    # What counts is how long a link stays green, over as many stages as that takes.
-    crossings = {link.index for link in signal.links if link.is_crossing}
-    used = {link.index for link in signal.links}
-    for link in sorted(used - crossings):
-        for start_s, end_s in plan.greens(link):
-            if end_s - start_s < MIN_VEHICLE_GREEN_S:
-                value = f"link {link}: {end_s - start_s} s; expected {MIN_VEHICLE_GREEN_S} or more"
-                yield Violation("minimum-green", _stage_of(plan, link), value)
-    for stage in plan.stages:
-        need_s = pedestrian_need_s(signal, stage.green_state)
-        if stage.duration_s < need_s:
-            value = f"{stage.duration_s} s with intergreen; expected {need_s} or more"
-            yield Violation("pedestrian", stage.name, value)
-
-
-def _stage_of(plan: TimingPlan, link: int) -> str:
-    return next(s.name for s in plan.stages if s.green_state[link] in GREEN)
-
-
-def _least_yellow_s(signal: Signal) -> float:
-    own = [
-        phase.duration_s
-        for program in signal.programs
-        for phase in program.phases
-        if "y" in phase.state
-    ]
-    return min([MIN_YELLOW_S, *own])
-
-
-def _intergreens(signal: Signal, plan: TimingPlan) -> Iterator[Violation]:
-    least_s = _least_yellow_s(signal)
-    crossings = {link.index for link in signal.links if link.is_crossing}
-    rows = [(stage.name, phase) for stage in plan.stages for phase in plan.phases_of(stage)]
-    for k, (name, phase) in enumerate(rows):
-        before = rows[k - 1][1]
-        for link in range(signal.link_count):
-            was, now = before.state[link], phase.state[link]
-            if link not in crossings and was in GREEN and now in "rs" and was != now:
-                yield Violation("intergreen", name, f"link {link} ends without yellow")
-            if was == "y" and now != "y" and before.duration_s < least_s:
-                value = f"link {link}: yellow {before.duration_s:g} s; expected {least_s:g}"
-                yield Violation("intergreen", name, value)
-            if now == "G" and was != "G":
-                for foe in signal.foes[link]:
-                    if phase.state[foe] == "y":
-                        value = f"link {link} turns green while link {foe} is yellow"
-                        yield Violation("intergreen", name, value)
-
-
-def _yellow_traps(signal: Signal, plan: TimingPlan) -> Iterator[Violation]:
-    """A permissive left must not outlast the opposing through."""
+def _traps(signal: Signal, phases: Sequence[Phase]) -> Iterator[tuple[int, int, int]]:
+    """Yield ``(left, through, phase)`` where a yielding left ends and the through goes on."""
     lefts = {link.index for link in signal.links if link.direction in {"l", "L"}}
     throughs = {link.index for link in signal.links if link.direction == "s"}
-    for k, stage in enumerate(plan.stages):
-        following = plan.stages[(k + 1) % len(plan.stages)]
-        stay = greens_of(stage.green_state) & greens_of(following.green_state)
-        for left in sorted(lefts & stay):
-            yields = stage.green_state[left] == "g" and following.green_state[left] == "g"
-            ended = signal.foes[left] & throughs & greens_of(stage.green_state)
-            if yields and ended - greens_of(following.green_state):
-                value = f"link {left} still yields when its opposing through has ended"
-                yield Violation("lagging-left", stage.name, value)
+    count = len(phases)
+    for left in sorted(lefts):
+        for k, phase in enumerate(phases):
+            if phase.state[left] != "g" or phases[(k + 1) % count].state[left] in GREEN:
+                continue
+            # Until the left is red: what is green all the way, and before, does not stop for it.
+            j = k + 1
+            while phases[j % count].state[left] == "y" and j < k + count:
+                j += 1
+            shown = [phases[i % count].state for i in range(k, j + 1)]
+            for through in sorted(signal.foes[left] & throughs):
+                if all(state[through] == "G" for state in shown):
+                    yield left, through, k

@@ -107,6 +107,9 @@ class Signal:
         The network's own, the active one last.
     kind
         ``road`` or ``rail``; rail signals are left alone.
+    yields_to
+        For each link index, the indices that have the right of way over it where both are green
+        and it yields; empty where the network does not say.
     """
 
     id: str
@@ -117,6 +120,11 @@ class Signal:
     foes: tuple[frozenset[int], ...]
     programs: tuple[Program, ...]
     kind: str = "road"
+    yields_to: tuple[frozenset[int], ...] = ()
+
+    def __hash__(self) -> int:
+        # What is learned from a signal is kept by it: all of its parts would take long to hash.
+        return hash(self.id)
 
     @property
     def link_count(self) -> int:

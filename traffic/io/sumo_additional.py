@@ -1,4 +1,4 @@
-"""Writes plans as a SUMO additional file, and reads them back.
+"""Writes plans as a SUMO additional file, reads them back, and checks any such file.
 
 SUMO's ``offset`` delays the start of a program's first phase against t = 0, which stands for
 local midnight: it is ``(offset_s - start of the coordinated green inside the program) mod cycle``.
@@ -12,8 +12,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from traffic.errors import InvalidInputError
+from traffic.network import RoadGraph
 from traffic.plan import Stage, TimingPlan
-from traffic.signals import Phase
+from traffic.safety import DEFAULT_RULES, Rules, Violation, check_phases
+from traffic.signals import Phase, Program
 
 PROGRAM_ID = "greenlot"
 
@@ -66,6 +68,80 @@ def write_whole(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def read_programs(path: Path) -> tuple[tuple[str, Program], ...]:
+    """Read the programs of any additional file, each with its signal's id, in their order.
+
+    Raises
+    ------
+    InvalidInputError
+        The file is no additional file, or a program lacks something or jumps between phases.
+    """
+    try:
+        root = ET.parse(path).getroot()
+    except (OSError, ET.ParseError) as error:
+        raise InvalidInputError(f"cannot be read: {error}", where=str(path)) from None
+    return tuple(_program(path, logic) for logic in root.iter("tlLogic"))
+
+
+def _program(path: Path, logic: ET.Element) -> tuple[str, Program]:
+    where = f"{path}: tlLogic {logic.get('id', '')!r}"
+    try:
+        phases = []
+        for row in logic.iter("phase"):
+            if row.get("next"):
+                raise InvalidInputError("a phase jumps (next); expected one after the other")
+            least = row.get("minDur")
+            phases.append(
+                Phase(
+                    float(row.attrib["duration"]),
+                    row.attrib["state"],
+                    None if least is None else float(least),
+                )
+            )
+        offset = logic.get("offset", "0")
+        program = Program(
+            id=logic.attrib["programID"],
+            phases=tuple(phases),
+            offset_s=0.0 if offset == "begin" else float(offset),
+            kind=logic.get("type", "static"),
+        )
+        return logic.attrib["id"], program
+    except KeyError as error:
+        raise InvalidInputError(f"no {error.args[0]}", where=where) from None
+    except ValueError as error:
+        raise InvalidInputError(str(error), where=where) from None
+    except InvalidInputError as error:
+        raise InvalidInputError(str(error), where=where) from None
+
+
+def check_file(
+    graph: RoadGraph, path: Path, rules: Rules = DEFAULT_RULES
+) -> dict[str, tuple[Violation, ...]]:
+    """Check what a file makes the signals of a network show, whoever wrote it.
+
+    The file is read phase by phase; nothing of what made it is used. See ``check_phases`` for the
+    rules. Of an actuated program the durations as written are what is checked.
+
+    Returns
+    -------
+    dict
+        For each signal of the file, in order, the rules that any of its programs breaks; empty
+        tuples where all is well.
+
+    Raises
+    ------
+    InvalidInputError
+        The file is unusable, or names a signal that the network does not have.
+    """
+    found: dict[str, tuple[Violation, ...]] = {}
+    for signal_id, program in read_programs(path):
+        if signal_id not in graph.signals:
+            raise InvalidInputError(f"no signal {signal_id!r} in the network", where=str(path))
+        broken = check_phases(graph.signals[signal_id], program.phases, rules)
+        found[signal_id] = (*found.get(signal_id, ()), *broken)
+    return found
 
 
 def read_plans(path: Path) -> tuple[TimingPlan, ...]:

@@ -377,14 +377,7 @@ class _Builder:
                 places.append((link.index, *self._request_of[lane]))
         widths = [len(phase.state) for program in programs for phase in program.phases[:1]]
         count = max([*widths, *(link.index + 1 for link in links), 1])
-        foes: list[set[int]] = [set() for _ in range(count)]
-        for index, junction, place in places:
-            conflicting = self._foes.get((junction, place), frozenset())
-            foes[index].update(
-                other
-                for other, other_junction, other_place in places
-                if other_junction == junction and other_place in conflicting and other != index
-            )
+        foes = _met(places, self._foes, count)
         homes = dict.fromkeys(junction for _, junction, _ in places)
         found = [junctions[home] for home in homes if home in junctions]
         return Signal(
@@ -393,9 +386,10 @@ class _Builder:
             lon=_mean([home.lon for home in found]),
             lat=_mean([home.lat for home in found]),
             links=tuple(sorted(links, key=lambda link: (link.index, link.from_edge))),
-            foes=tuple(frozenset(group) for group in foes),
+            foes=foes,
             programs=tuple(programs),
             kind="rail" if not programs or homes.keys() & self._rail else "road",
+            yields_to=_met(places, self._prior, count),
         )
 
     def _link(self, row: _Row) -> SignalLink:
@@ -427,6 +421,23 @@ def _permits_cars(lane: Mapping[str, str]) -> bool:
     if "allow" in lane:
         return bool({CAR, "all", "private"} & set(lane["allow"].split()))
     return not {CAR, "all"} & set(lane.get("disallow", "").split())
+
+
+def _met(
+    places: list[tuple[int, str, int]],
+    matrix: Mapping[tuple[str, int], frozenset[int]],
+    count: int,
+) -> tuple[frozenset[int], ...]:
+    """For each link index, the other indices that its rows of the matrices name."""
+    met: list[set[int]] = [set() for _ in range(count)]
+    for index, junction, place in places:
+        named = matrix.get((junction, place), frozenset())
+        met[index].update(
+            other
+            for other, other_junction, other_place in places
+            if other_junction == junction and other_place in named and other != index
+        )
+    return tuple(frozenset(group) for group in met)
 
 
 def _mean(values: list[float | None]) -> float | None:
