@@ -225,8 +225,16 @@ def changes(signal: Signal, phases: Sequence[Phase]) -> Iterator[Change]:
                     yield Change(a, b, gap_s)
 
 
-def runs(phases: Sequence[Phase], link: int, aspects: str) -> tuple[tuple[float, float, int], ...]:
-    """Return when a link shows some aspects without a break, in a program that goes round.
+def runs(
+    phases: Sequence[Phase], link: int, aspects: str, *, goes_round: bool = True
+) -> tuple[tuple[float, float, int], ...]:
+    """Return when a link shows some aspects without a break.
+
+    Parameters
+    ----------
+    goes_round
+        Whether the first phase follows the last. Of phases that are a part of something longer,
+        runs that touch an end are left out: nobody knows how long they are.
 
     Returns
     -------
@@ -234,18 +242,20 @@ def runs(phases: Sequence[Phase], link: int, aspects: str) -> tuple[tuple[float,
         ``(start_s, length_s, first_phase)`` of each run, in order of ``first_phase``; one that
         lasts the whole cycle starts at 0.
     """
+    count = len(phases)
     shows = [phase.state[link] in aspects for phase in phases]
     if all(shows):
-        return ((0.0, sum(phase.duration_s for phase in phases), 0),)
+        return ((0.0, sum(phase.duration_s for phase in phases), 0),) if goes_round else ()
     found = []
     start_s = 0.0
     for k, phase in enumerate(phases):
         if shows[k] and not shows[k - 1]:
             length_s, j = 0.0, k
-            while shows[j % len(phases)]:
-                length_s += phases[j % len(phases)].duration_s
+            while shows[j % count]:
+                length_s += phases[j % count].duration_s
                 j += 1
-            found.append((start_s, length_s, k))
+            if goes_round or (k > 0 and j < count):
+                found.append((start_s, length_s, k))
         start_s += phase.duration_s
     return tuple(found)
 

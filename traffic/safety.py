@@ -94,8 +94,9 @@ def check_phases(
     rules: Rules = DEFAULT_RULES,
     *,
     names: Sequence[str] = (),
+    goes_round: bool = True,
 ) -> tuple[Violation, ...]:
-    """Check a program that goes round, phase by phase.
+    """Check a program, phase by phase.
 
     Rules: ``links`` (one character for each link); ``conflict`` (no two conflicting links both
     ``G``, and none ``g`` that does not have to yield, except pairs that the network's own programs
@@ -110,6 +111,9 @@ def check_phases(
     ----------
     names
         For people, one for each phase; their numbers from 1 by default.
+    goes_round
+        Whether the first phase follows the last. If not, greens and yellows that touch an end
+        are not held to a least duration.
 
     Returns
     -------
@@ -124,7 +128,9 @@ def check_phases(
     if not phases:
         return (Violation("links", "none", "no phases"),)
     crossings = frozenset(link.index for link in signal.links if link.is_crossing)
-    check = _Check(signal, tuple(phases), rules, tuple(names), change_times(signal), crossings)
+    check = _Check(
+        signal, tuple(phases), rules, tuple(names), change_times(signal), crossings, goes_round
+    )
     return (
         *check.conflicts(),
         *check.minimum_greens(),
@@ -144,6 +150,7 @@ class _Check:
     names: tuple[str, ...]
     times: ChangeTimes
     crossings: frozenset[int]
+    goes_round: bool
 
     @property
     def vehicles(self) -> tuple[int, ...]:
@@ -165,10 +172,13 @@ class _Check:
                 yield from self._short(way.index, need_s, "pedestrian")
 
     def _short(self, link: int, least_s: float, rule: str) -> Iterator[Violation]:
-        for _, length_s, k in runs(self.phases, link, "Gg"):
+        for _, length_s, k in self._runs(link, "Gg"):
             if length_s < min(least_s, self._cycle_s) - _SLACK_S:
                 value = f"link {link}: {length_s:g} s; expected {least_s:.4g} or more"
                 yield Violation(rule, self.names[k], value)
+
+    def _runs(self, link: int, aspects: str) -> tuple[tuple[float, float, int], ...]:
+        return runs(self.phases, link, aspects, goes_round=self.goes_round)
 
     @property
     def _cycle_s(self) -> float:
@@ -178,7 +188,7 @@ class _Check:
         own = _own_sudden_ends(self.signal)
         for link in self.vehicles:
             least_s = self.times.yellow(link)[0]
-            for _, length_s, k in runs(self.phases, link, "y"):
+            for _, length_s, k in self._runs(link, "y"):
                 if length_s < least_s - _SLACK_S:
                     value = f"link {link}: {length_s:g} s; expected {least_s:g}"
                     yield Violation("yellow", self.names[k], value)
@@ -188,7 +198,7 @@ class _Check:
                     yield Violation("yellow", self.names[k], f"link {link} ends without yellow")
 
     def _steps(self) -> Iterator[tuple[Phase, Phase]]:
-        return pairwise((*self.phases, self.phases[0]))
+        return pairwise((*self.phases, *(self.phases[:1] if self.goes_round else ())))
 
     def intergreens(self) -> Iterator[Violation]:
         for k, (before, after) in enumerate(self._steps()):
@@ -217,7 +227,7 @@ class _Check:
         if now in GREEN:
             return 0.0 if (self.phases[k].state[a], now) == ("G", "g") else None
         gap_s = 0.0
-        for j in range(count):
+        for j in range(count if self.goes_round else k + 1):
             phase = self.phases[(k - j) % count]
             if phase.state[a] in GREEN:
                 return gap_s
@@ -225,12 +235,8 @@ class _Check:
         return None
 
     def yellow_traps(self) -> Iterator[Violation]:
-        found = list(_traps(self.signal, self.phases))
-        own = (
-            {trap[:2] for trap in _traps(self.signal, self.signal.program.phases)} if found else ()
-        )
-        for left, through, k in found:
-            if (left, through) not in own:
+        for left, through, k in _traps(self.signal, self.phases, goes_round=self.goes_round):
+            if (left, through) not in _own_traps(self.signal):
                 value = f"link {left} yields and ends while link {through} goes on"
                 yield Violation("yellow-trap", self.names[k], value)
 
@@ -248,11 +254,21 @@ def _own_sudden_ends(signal: Signal) -> frozenset[int]:
     )
 
 
-def _traps(signal: Signal, phases: Sequence[Phase]) -> Iterator[tuple[int, int, int]]:
+@lru_cache(maxsize=8192)
+def _own_traps(signal: Signal) -> frozenset[tuple[int, int]]:
+    """Lefts and throughs for which the network's own program has a yellow trap."""
+    return frozenset((left, through) for left, through, _ in _traps(signal, signal.program.phases))
+
+
+def _traps(
+    signal: Signal, phases: Sequence[Phase], *, goes_round: bool = True
+) -> Iterator[tuple[int, int, int]]:
     """Yield ``(left, through, phase)`` where a yielding left ends and the through goes on."""
     lefts = {link.index for link in signal.links if link.direction in {"l", "L"}}
     throughs = {link.index for link in signal.links if link.direction == "s"}
     count = len(phases)
+    # Of phases that do not go round, nobody knows what follows the last.
+    last = 2 * count if goes_round else count
     for left in sorted(lefts):
         for k, phase in enumerate(phases):
             if phase.state[left] != "g" or phases[(k + 1) % count].state[left] in GREEN:
@@ -261,6 +277,8 @@ def _traps(signal: Signal, phases: Sequence[Phase]) -> Iterator[tuple[int, int, 
             j = k + 1
             while phases[j % count].state[left] == "y" and j < k + count:
                 j += 1
+            if j >= last:
+                continue
             shown = [phases[i % count].state for i in range(k, j + 1)]
             for through in sorted(signal.foes[left] & throughs):
                 if all(state[through] == "G" for state in shown):
