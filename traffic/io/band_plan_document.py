@@ -9,6 +9,8 @@ from traffic.bandwidth.measure import LinkBand, Measured, Window
 from traffic.bandwidth.plan import RoadPlan
 from traffic.bandwidth.solve import BandPlan, Solved
 
+ROUND_OFF_S = 1e-6
+
 
 def answer_document(answer: BandAnswer) -> dict[str, Any]:
     """Write an answer down, unrounded, as the schema ``band_plan`` says."""
@@ -21,11 +23,13 @@ def _solved_document(solved: Solved) -> dict[str, Any]:
     document = _plan_document(solved, solved.real)
     if solved.proof:
         document["proof"] = solved.proof
-    document["integer_plan"] = _plan_document(solved, solved.whole) if solved.whole else None
+    document["integer_plan"] = (
+        _plan_document(solved, solved.whole, whole=True) if solved.whole else None
+    )
     return document
 
 
-def _plan_document(solved: Solved, band_plan: BandPlan) -> dict[str, Any]:
+def _plan_document(solved: Solved, band_plan: BandPlan, *, whole: bool = False) -> dict[str, Any]:
     certificate = band_plan.certificate
     has_plan = bool(band_plan.measured)
     document: dict[str, Any] = {
@@ -46,7 +50,7 @@ def _plan_document(solved: Solved, band_plan: BandPlan) -> dict[str, Any]:
         "signals": [],
     }
     roads = [
-        _road_document(solved, band_plan, r) if has_plan else empty
+        _road_document(solved, band_plan, r, whole) if has_plan else empty
         for r in range(len(solved.corridors))
     ]
     if solved.lone:
@@ -55,7 +59,7 @@ def _plan_document(solved: Solved, band_plan: BandPlan) -> dict[str, Any]:
         {"id": corridor.id, **road} for corridor, road in zip(solved.corridors, roads, strict=True)
     ]
     document["junctions"] = [
-        {"id": key, "offset_s": _on_clock(offset_s, float(band_plan.plan.cycle_s))}
+        {"id": key, "offset_s": _on_clock(offset_s, float(band_plan.plan.cycle_s), whole)}
         for key, offset_s in zip(
             solved.problem.junctions, band_plan.plan.offset_s if has_plan else (), strict=False
         )
@@ -63,7 +67,7 @@ def _plan_document(solved: Solved, band_plan: BandPlan) -> dict[str, Any]:
     return document
 
 
-def _road_document(solved: Solved, band_plan: BandPlan, r: int) -> dict[str, Any]:
+def _road_document(solved: Solved, band_plan: BandPlan, r: int, whole: bool) -> dict[str, Any]:
     corridor, cycle_s = solved.corridors[r], float(band_plan.plan.cycle_s)
     own, seen = band_plan.plan.roads[r], band_plan.measured[r]
     lines = solved.method != "maxband" and not own.dropped
@@ -78,7 +82,8 @@ def _road_document(solved: Solved, band_plan: BandPlan, r: int) -> dict[str, Any
             _link_document(corridor, own, seen, k, cycle_s) for k in range(len(seen.links_out))
         ],
         "signals": [
-            _signal_document(corridor, own, i, cycle_s, lines) for i in range(len(own.patterns))
+            _signal_document(corridor, own, i, cycle_s, lines, whole)
+            for i in range(len(own.patterns))
         ],
     }
     if not solved.lone:
@@ -116,15 +121,15 @@ def _around(side: str, band: LinkBand) -> dict[str, float]:
 
 
 def _signal_document(
-    corridor: Corridor, own: RoadPlan, i: int, cycle_s: float, lines: bool
+    corridor: Corridor, own: RoadPlan, i: int, cycle_s: float, lines: bool, whole: bool
 ) -> dict[str, Any]:
-    green_out, green_in = (_window(green[i], cycle_s) for green in (own.green_out, own.green_in))
+    out, back = (_window(green[i], cycle_s, whole) for green in (own.green_out, own.green_in))
     document: dict[str, Any] = {
         "id": corridor.signals[i].id,
-        "offset_s": green_out[0],
+        "offset_s": out[0],
         "pattern": own.patterns[i],
-        "green_out": green_out,
-        "green_in": green_in,
+        "green_out": out,
+        "green_in": back,
     }
     if lines:
         document["line_out_s"] = float(own.line_out_s[i])
@@ -132,15 +137,22 @@ def _signal_document(
     return document
 
 
-def _window(green: Window, cycle_s: float) -> list[float]:
-    start_s = _on_clock(green.start_s, cycle_s)
-    return [start_s, start_s + float(green.length_s)]
+def _window(green: Window, cycle_s: float, whole: bool) -> list[float]:
+    start_s = _on_clock(green.start_s, cycle_s, whole)
+    return [start_s, start_s + (_whole(green.length_s) if whole else float(green.length_s))]
 
 
-def _on_clock(time_s: float, cycle_s: float) -> float:
+def _on_clock(time_s: float, cycle_s: float, whole: bool) -> float:
     """Put a time into [0, cycle), which the modulo of a tiny negative number misses."""
-    within_s = float(time_s % cycle_s)
+    within_s = float((_whole(time_s) if whole else time_s) % cycle_s)
     return within_s if within_s < cycle_s else 0.0
+
+
+def _whole(time_s: float) -> float:
+    """Take round-off, and nothing else, away from a time in whole seconds."""
+    nearest_s = round(time_s)
+    assert abs(time_s - nearest_s) < ROUND_OFF_S, "the whole-second plan is in whole seconds"
+    return float(nearest_s)
 
 
 def _number(value: float) -> float | None:
