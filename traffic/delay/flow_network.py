@@ -15,11 +15,14 @@ from traffic.delay.lane_groups import LaneGroup, lane_groups
 from traffic.demand import Demand
 from traffic.network import RoadGraph
 
+# What a queue sees in a second.
+RED, PROTECTED, YIELDING, AFTER_STOP, YELLOW = 0, 1, 2, 3, 4
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # Shares of a queue's drivers that are followed no further, and how many edges at most.
-LEAST_SHARE = 0.002
+LEAST_SHARE = 0.004
 MOST_EDGES = 80
 MOST_TRAVEL_S = 400.0
 
@@ -32,6 +35,9 @@ class FlowNetwork:
     ----------
     signal_ids, approaches
         Names of s and a.
+    fixed_code
+        What each queue without a signal sees all the time, 0 where a signal decides: (q,). Its
+        ``queue_signal`` is one past the last signal.
     groups
         The lane groups in order; their queues follow each other.
     group_first
@@ -46,12 +52,12 @@ class FlowNetwork:
         (q,).
     foe_first, foe
         Queues that each queue lets go first where it yields: (q + 1,) and their indices.
-    way_first, way_to, way_approach, way_share, way_lag_s, way_keep
-        For each queue its onward ways: (q + 1,), then target queue and its approach, share of the
-        drivers, delay in whole seconds after which the platoon's head arrives, and the share kept back each second
-        by dispersion.
+    way_first, way_to, way_group, way_share, way_lag_s, way_keep
+        For each queue its onward ways: (q + 1,), then target queue and its group, share of the
+        drivers, delay in whole seconds after which the platoon's head arrives, and the share kept
+        back each second by dispersion.
     storage
-        Vehicles that fit on the way to each approach from the signals before it, (a,); infinite
+        Vehicles that fit in a group's lanes on the way from the queues before it, (g,); infinite
         where none is before it.
     from_outside
         Vehicles that reach each queue without passing a signal, (q, slices).
@@ -67,6 +73,7 @@ class FlowNetwork:
 
     signal_ids: tuple[str, ...]
     approaches: tuple[str, ...]
+    fixed_code: NDArray[np.uint8]
     groups: tuple[LaneGroup, ...]
     group_first: Ints
     group_lanes: Floats
@@ -80,7 +87,7 @@ class FlowNetwork:
     foe: Ints
     way_first: Ints
     way_to: Ints
-    way_approach: Ints
+    way_group: Ints
     way_share: Floats
     way_lag_s: Ints
     way_keep: Floats
@@ -102,7 +109,9 @@ class FlowNetwork:
 def flow_network(graph: RoadGraph, demand: Demand) -> FlowNetwork:
     """Lay a demand out on a network's signals."""
     groups = lane_groups(graph, demand)
-    signal_ids = tuple(sorted({group.signal_id for group in groups}))
+    signal_ids = tuple(
+        sorted({queue.signal_id for group in groups for queue in group.queues if queue.signal_id})
+    )
     approaches = tuple(dict.fromkeys(group.approach for group in groups))
     signal_at = {key: k for k, key in enumerate(signal_ids)}
     approach_at = {key: k for k, key in enumerate(approaches)}
@@ -113,7 +122,7 @@ def flow_network(graph: RoadGraph, demand: Demand) -> FlowNetwork:
         of_turn.setdefault((groups[g].approach, queue.to_edge), []).append((q, queue.share))
     lanes = np.array([len(group.lanes) for group in groups], dtype=float)
     walker = _Walker(graph, demand, of_turn)
-    ways = _ways(walker, groups, queues, approach_at, demand)
+    ways = _ways(walker, graph, groups, queues, demand)
     outside = _from_outside(walker, demand, len(queues))
     foe_first, foe = _foes(graph, queues)
     speed = np.array(
@@ -123,11 +132,21 @@ def flow_network(graph: RoadGraph, demand: Demand) -> FlowNetwork:
     return FlowNetwork(
         signal_ids=signal_ids,
         approaches=approaches,
+        fixed_code=np.array(
+            [
+                0 if queue.signal_id else YIELDING if queue.yields else PROTECTED
+                for _, queue in queues
+            ],
+            dtype=np.uint8,
+        ),
         groups=groups,
         group_first=group_first.astype(np.int64),
         group_lanes=lanes,
         group_approach=np.array([approach_at[group.approach] for group in groups], dtype=np.int64),
-        queue_signal=np.array([signal_at[groups[g].signal_id] for g, _ in queues], dtype=np.int64),
+        queue_signal=np.array(
+            [signal_at.get(queue.signal_id or "", len(signal_ids)) for _, queue in queues],
+            dtype=np.int64,
+        ),
         queue_link=np.array([queue.link_index for _, queue in queues], dtype=np.int64),
         saturation=np.array([lanes[g] / queue.discharge.headway_s for g, queue in queues]),
         start_loss_s=np.array([queue.discharge.start_loss_s for _, queue in queues]),
@@ -201,7 +220,7 @@ class _Walker:
                     continue
                 for to_edge, count in onward:
                     part = share * count / total
-                    if part < LEAST_SHARE:
+                    if part < LEAST_SHARE / 10:
                         continue
                     waiting = self._of_turn.get((edge_id, to_edge))
                     if waiting is not None:
@@ -222,24 +241,27 @@ class _Walker:
             if not after:
                 break
             front = after
+        kept = {q: row for q, row in sorted(found.items()) if row[0] >= LEAST_SHARE}
+        # Those who are followed stand for the others, too.
+        lost = sum(row[0] for row in found.values()) / max(
+            sum(row[0] for row in kept.values()), LEAST_SHARE
+        )
         return tuple(
-            _Reached(q, row[0], row[1] / row[0], row[2] / row[0])
-            for q, row in sorted(found.items())
-            if row[0] >= LEAST_SHARE
+            _Reached(q, row[0] * lost, row[1] / row[0], row[2] / row[0]) for q, row in kept.items()
         )
 
 
 def _ways(
     walker: _Walker,
+    graph: RoadGraph,
     groups: tuple[LaneGroup, ...],
     queues: list[tuple[int, object]],
-    approach_at: Mapping[str, int],
     demand: Demand,
 ) -> dict[str, NDArray]:  # type: ignore[type-arg]
-    """Onward ways of every queue, and the room on the way to each approach."""
+    """Onward ways of every queue, and the room on the way to each group."""
     first, to, at, share, lag_s, keep = [0], [], [], [], [], []
-    flow = np.zeros(len(approach_at))
-    room = np.zeros(len(approach_at))
+    flow = np.zeros(len(groups))
+    room = np.zeros(len(groups))
     group_of = [g for g, _ in queues]
     for _, queue in queues:
         for reached in walker.from_edge(queue.to_edge):  # type: ignore[attr-defined]
@@ -248,20 +270,25 @@ def _ways(
             share.append(reached.share)
             lag_s.append(max(1, round(reached.travel_s - spread_s)))
             keep.append(spread_s / (1 + spread_s))
-            a = approach_at[groups[group_of[reached.queue]].approach]
-            at.append(a)
+            g = group_of[reached.queue]
+            at.append(g)
             came = queue.flow_veh * reached.share  # type: ignore[attr-defined]
-            flow[a] += came
-            room[a] += came * reached.room_veh
+            flow[g] += came
+            part = len(groups[g].lanes) / graph.edges[groups[g].approach].lanes
+            room[g] += came * reached.room_veh * min(1.0, part)
         first.append(len(to))
     return {
         "way_first": np.array(first, dtype=np.int64),
         "way_to": np.array(to, dtype=np.int64),
-        "way_approach": np.array(at, dtype=np.int64),
+        "way_group": np.array(at, dtype=np.int64),
         "way_share": np.array(share, dtype=float),
         "way_lag_s": np.array(lag_s, dtype=np.int64),
         "way_keep": np.array(keep, dtype=float),
-        "storage": np.where(flow > 0, room / np.where(flow > 0, flow, 1.0), np.inf),
+        "storage": np.where(
+            flow > 0,
+            np.maximum(room / np.where(flow > 0, flow, 1.0), [len(own.lanes) for own in groups]),
+            np.inf,
+        ),
     }
 
 

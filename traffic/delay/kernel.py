@@ -12,14 +12,13 @@ import math
 import numba
 import numpy as np
 
-from traffic.delay.flow_network import Floats, Ints
+from traffic.delay.flow_network import AFTER_STOP, PROTECTED, RED, YELLOW, YIELDING
+from traffic.delay.lane_groups import CRITICAL_GAP_S
 
-RED, PROTECTED, YIELDING, AFTER_STOP, YELLOW = 0, 1, 2, 3, 4
-
-# A yielding driver takes a gap of this many seconds (HCM's critical headway for left turns).
-CRITICAL_GAP_S = 4.5
 # Vehicles a lane that wait inside the junction and clear when a yielding green ends.
 SNEAKERS = 1.2
+# Share of the gaps that is left while foes discharge a queue, at a signal and without one.
+BUSY_GAPS, BUSY_GAPS_OPEN = 0.3, 0.05
 # Share of the saturation flow at which drivers turn right after a stop.
 STOP_FACTOR = 0.6
 # A queue shorter than this is no queue.
@@ -90,7 +89,7 @@ def rates_of(code, cycle, start_loss_s, end_gain_s, protected, yielding, ends): 
         green = True
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def run(  # type: ignore[no-untyped-def]
     codes,
     cycles,
@@ -98,7 +97,6 @@ def run(  # type: ignore[no-untyped-def]
     duration_s,
     group_first,
     group_lanes,
-    group_approach,
     queue_signal,
     saturation,
     start_loss_s,
@@ -107,7 +105,7 @@ def run(  # type: ignore[no-untyped-def]
     foe,
     way_first,
     way_to,
-    way_approach,
+    way_group,
     way_share,
     way_lag_s,
     way_keep,
@@ -130,20 +128,24 @@ def run(  # type: ignore[no-untyped-def]
     """
     count = queue_signal.size
     groups = group_lanes.size
+    signals = cycles.size - 1
     width = codes.shape[1]
-    protected = np.zeros((count, width))
-    yielding = np.zeros((count, width))
-    ends = np.zeros((count, width), dtype=np.int64)
-    for q in range(count):
-        rates_of(
-            codes[q],
-            cycles[queue_signal[q]],
-            start_loss_s[q],
-            end_gain_s[q],
-            protected[q],
-            yielding[q],
-            ends[q],
-        )
+    # By second first: the queues of a signal, which look at the same second, lie side by side.
+    protected = np.zeros((width, count))
+    yielding = np.zeros((width, count))
+    extra = np.zeros((width, count))
+    p = np.zeros(width)
+    y = np.zeros(width)
+    e = np.zeros(width, dtype=np.int64)
+    for g in range(groups):
+        for q in range(group_first[g], group_first[g + 1]):
+            cycle = cycles[queue_signal[q]]
+            rates_of(codes[q], cycle, start_loss_s[q], end_gain_s[q], p, y, e)
+            for c in range(cycle):
+                protected[c, q] = p[c] * saturation[q]
+                yielding[c, q] = y[c] * saturation[q]
+                extra[c, q] = e[c] * SNEAKERS * group_lanes[g]
+    outside = from_outside.T.copy()
     ring = 2
     for w in range(way_lag_s.size):
         ring = max(ring, way_lag_s[w] + 1)
@@ -169,25 +171,24 @@ def run(  # type: ignore[no-untyped-def]
     first_second = int(begin_s)
     for t in range(duration_s):
         slot = t % ring
-        piece = min(int(t / slice_s), from_outside.shape[1] - 1)
+        piece = min(int(t / slice_s), outside.shape[0] - 1)
         wide = min(slice_s, duration_s - piece * slice_s)
         for s in range(cycles.size):
             second[s] = (first_second + t) % cycles[s]
         for g in range(groups):
-            a = group_approach[g]
             low, high = group_first[g], group_first[g + 1]
             total = 0.0
             held = 0.0
             some = False
             for q in range(low, high):
                 c = second[queue_signal[q]]
-                fresh = from_outside[q, piece] / wide
+                fresh = outside[piece, q] / wide
                 outside_share[q] += fresh
-                inside[a] += fresh
+                inside[g] += fresh
                 fresh += coming[slot, q]
                 coming[slot, q] = 0.0
-                r = protected[q, c] * saturation[q]
-                if yielding[q, c] > 0.0:
+                r = protected[c, q]
+                if yielding[c, q] > 0.0:
                     flow = 0.0
                     queued = False
                     for k in range(foe_first[q], foe_first[q + 1]):
@@ -196,7 +197,7 @@ def run(  # type: ignore[no-untyped-def]
                         if busy[f] == 1:
                             queued = True
                     gaps = 1.0
-                    if flow > 1e-6:
+                    if flow > 1e-4:
                         follow = group_lanes[g] / saturation[q]
                         gaps = (
                             flow
@@ -207,10 +208,9 @@ def run(  # type: ignore[no-untyped-def]
                         if gaps > 1.0:
                             gaps = 1.0
                         if queued:
-                            gaps = gaps * 0.3
-                    r += yielding[q, c] * saturation[q] * gaps
-                if ends[q, c] == 1:
-                    r += SNEAKERS * group_lanes[g]
+                            gaps *= BUSY_GAPS if queue_signal[q] < signals else BUSY_GAPS_OPEN
+                    r += yielding[c, q] * gaps
+                r += extra[c, q]
                 rate[q] = r
                 could[q] += r
                 came[q] += fresh
@@ -256,7 +256,7 @@ def run(  # type: ignore[no-untyped-def]
                     for w in range(way_first[q], way_first[q + 1]):
                         if way_share[w] < BINDING_SHARE:
                             continue
-                        b = way_approach[w]
+                        b = way_group[w]
                         room = storage[b] - inside[b]
                         if room < part * way_share[w]:
                             free = min(free, max(0.0, room) / (part * way_share[w]))
@@ -280,15 +280,20 @@ def run(  # type: ignore[no-untyped-def]
                     longest[q] = queue[q]
             if pass_left[g] >= 0.0:
                 pass_left[g] = max(0.0, pass_left[g] - gone)
-            inside[a] -= gone
+            inside[g] -= gone
         for q in range(count):
             o = out[q]
             for w in range(way_first[q], way_first[q + 1]):
-                spread[w] = (1.0 - way_keep[w]) * o + way_keep[w] * spread[w]
-                if spread[w] > 1e-9:
-                    sent = spread[w] * way_share[w]
-                    coming[(t + way_lag_s[w]) % ring, way_to[w]] += sent
-                inside[way_approach[w]] += o * way_share[w]
+                x = spread[w]
+                if o <= 0.0 and x <= 1e-7:
+                    continue
+                x = o + way_keep[w] * (x - o)
+                spread[w] = x
+                at = slot + way_lag_s[w]
+                if at >= ring:
+                    at -= ring
+                coming[at, way_to[w]] += x * way_share[w]
+                inside[way_group[w]] += o * way_share[w]
     hours = duration_s / 3600.0
     for g in range(groups):
         low, high = group_first[g], group_first[g + 1]
@@ -311,6 +316,3 @@ def run(  # type: ignore[no-untyped-def]
         each_s = 900.0 * hours * (both - abs(x - 1.0))
         for q in range(low, high):
             random_delay[q] = each_s * came[q]
-
-
-__all__ = ["AFTER_STOP", "PROTECTED", "RED", "YELLOW", "YIELDING", "Floats", "Ints", "run"]

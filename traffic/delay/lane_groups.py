@@ -1,20 +1,27 @@
 """Queues at stop lines: lanes of an approach whose drivers may go the same ways wait together.
 
-An approach is an edge from which a signal controls turns. Its lanes are grouped by the turns that
+An approach is an edge at whose end a signal controls turns, or at which drivers without a signal let
+others go first, or are let go first: at such junctions the waiting depends on the gaps that signals
+before them leave. Its lanes are grouped by the turns that
 they allow and by when they are green; each turn's demand is shared out among the groups that serve
 it, so that the fullest group is as empty as possible, as drivers who choose their lanes would.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from traffic.delay.discharge import Discharge, discharge
 from traffic.demand import Demand
-from traffic.network import RoadGraph
+from traffic.network import Connection, RoadGraph
 
 # A yielding turn holds its lane for longer than its own headway.
 YIELD_WEIGHT = 2.5
 LEVELLING_ROUNDS = 40
+# A driver who yields takes a gap of this many seconds (HCM's critical headway of left turns).
+CRITICAL_GAP_S = 4.5
+# Without a signal, ways that yield are modelled from this degree of saturation on.
+LEAST_CROSSING_LOAD = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +32,10 @@ class TurnQueue:
     ----------
     to_edge
         Where they go.
-    link_index
-        The character of the signal's state that lets them go.
+    signal_id, link_index
+        The signal, and the character of its state, that lets them go; None and -1 without one.
+    yields
+        Without a signal: whether others go first.
     connections
         Indices of ``RoadGraph.connections``, a lane each.
     flow_veh
@@ -38,7 +47,9 @@ class TurnQueue:
     """
 
     to_edge: str
+    signal_id: str | None
     link_index: int
+    yields: bool
     connections: tuple[int, ...]
     flow_veh: float
     share: float
@@ -49,7 +60,6 @@ class TurnQueue:
 class LaneGroup:
     """Lanes of an approach that share the same turns; each lane is one line of drivers."""
 
-    signal_id: str
     approach: str
     lanes: tuple[int, ...]
     queues: tuple[TurnQueue, ...]
@@ -61,26 +71,74 @@ def lane_groups(graph: RoadGraph, demand: Demand) -> tuple[LaneGroup, ...]:
     Returns
     -------
     tuple of LaneGroup
-        Ordered by signal and approach.
+        Ordered by approach.
     """
-    by_approach: dict[tuple[str, str], list[int]] = {}
+    chosen = _waiting_approaches(graph, demand)
+    by_approach: dict[str, list[int]] = {}
     for k, connection in enumerate(graph.connections):
-        signal = graph.signals.get(connection.signal_id or "")
-        if signal is None or signal.kind != "road":
-            continue
-        if demand.flow_vph(connection.from_edge, connection.to_edge) > 0:
-            by_approach.setdefault((signal.id, connection.from_edge), []).append(k)
+        if connection.from_edge in chosen and _used(demand, connection):
+            by_approach.setdefault(connection.from_edge, []).append(k)
     groups: list[LaneGroup] = []
-    for (signal_id, approach), indices in sorted(by_approach.items()):
-        groups += _groups_of(graph, demand, signal_id, approach, indices)
+    for approach, indices in sorted(by_approach.items()):
+        groups += _groups_of(graph, demand, approach, indices)
     return tuple(groups)
 
 
+def _used(demand: Demand, connection: Connection) -> bool:
+    return demand.flow_vph(connection.from_edge, connection.to_edge) > 0
+
+
+def is_controlled(graph: RoadGraph, connection: Connection) -> bool:
+    """Whether a road signal controls a connection."""
+    signal = graph.signals.get(connection.signal_id or "")
+    return signal is not None and signal.kind == "road"
+
+
+def _waiting_approaches(graph: RoadGraph, demand: Demand) -> set[str]:
+    """Edges at whose ends drivers may have to wait, or are waited for."""
+    found: set[str] = set()
+    for connection in graph.connections:
+        if not _used(demand, connection):
+            continue
+        if is_controlled(graph, connection):
+            found.add(connection.from_edge)
+            continue
+        waited_for = [
+            other
+            for other in (graph.connections[k] for k in connection.yields_to)
+            if _used(demand, other)
+        ]
+        if _crossing_load(demand, connection, waited_for) >= LEAST_CROSSING_LOAD:
+            found.add(connection.from_edge)
+            found.update(other.from_edge for other in waited_for)
+    return found
+
+
+def _crossing_load(
+    demand: Demand, connection: Connection, waited_for: Sequence[Connection]
+) -> float:
+    """Degree of saturation of a way that yields to random traffic (HCM's potential capacity)."""
+    turns = {(other.from_edge, other.to_edge) for other in waited_for}
+    prior_vps = sum(demand.flow_vph(*turn) for turn in turns) / 3600
+    own_vps = demand.flow_vph(connection.from_edge, connection.to_edge) / 3600
+    if prior_vps <= 0:
+        return 0.0
+    follow_s = discharge(demand.fleet, connection.speed_mps).headway_s
+    gaps = prior_vps * math.exp(-prior_vps * CRITICAL_GAP_S)
+    return own_vps * (1 - math.exp(-prior_vps * follow_s)) / gaps
+
+
 def _groups_of(
-    graph: RoadGraph, demand: Demand, signal_id: str, approach: str, indices: Sequence[int]
+    graph: RoadGraph, demand: Demand, approach: str, indices: Sequence[int]
 ) -> list[LaneGroup]:
-    rows = graph.signals[signal_id].programs
-    states = [phase.state for program in rows for phase in program.phases]
+    def shown(k: int) -> str:
+        """What a connection sees over all programs; lanes that see the same may be grouped."""
+        connection = graph.connections[k]
+        if not is_controlled(graph, connection):
+            return "-" if _yields(graph, demand, k) else "+"
+        programs = graph.signals[connection.signal_id or ""].programs
+        return "".join(p.state[connection.link_index] for own in programs for p in own.phases)
+
     lanes: dict[int, dict[str, int]] = {}
     for k in indices:
         connection = graph.connections[k]
@@ -88,12 +146,7 @@ def _groups_of(
         lanes.setdefault(connection.from_lane, {}).setdefault(connection.to_edge, k)
     alike: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for lane, turns in sorted(lanes.items()):
-        key = tuple(
-            sorted(
-                (to_edge, "".join(s[graph.connections[k].link_index] for s in states))
-                for to_edge, k in turns.items()
-            )
-        )
+        key = tuple(sorted((to_edge, shown(k)) for to_edge, k in turns.items()))
         alike.setdefault(key, []).append(lane)
     served = [(tuple(own), lanes[own[0]]) for own in alike.values()]
     flows = {
@@ -104,13 +157,16 @@ def _groups_of(
     splits = _levelled(graph, demand, served, flows)
     return [
         LaneGroup(
-            signal_id,
             approach,
             own,
             tuple(
                 TurnQueue(
                     to_edge=to_edge,
+                    signal_id=graph.connections[k].signal_id
+                    if is_controlled(graph, graph.connections[k])
+                    else None,
                     link_index=graph.connections[k].link_index,
+                    yields=_yields(graph, demand, k),
                     connections=tuple(lanes[lane][to_edge] for lane in own),
                     flow_veh=split[to_edge],
                     share=split[to_edge] / flows[to_edge],
@@ -123,6 +179,11 @@ def _groups_of(
         for (own, turns), split in zip(served, splits, strict=True)
         if any(split[to_edge] > 0 for to_edge in turns)
     ]
+
+
+def _yields(graph: RoadGraph, demand: Demand, k: int) -> bool:
+    prior = (graph.connections[other] for other in graph.connections[k].yields_to)
+    return any(_used(demand, other) for other in prior)
 
 
 def _levelled(

@@ -118,17 +118,24 @@ class DelayModel:
         shown = np.repeat(rows, [round(p.duration_s) for p in timing.phases], axis=0)
         return np.roll(shown, timing.start_s, axis=0).T
 
+    def blank(self, longest_s: int) -> tuple[Codes, NDArray[np.int64]]:
+        """Return a plan for ``run`` in which only queues without a signal see anything."""
+        codes = np.zeros((self.network.queues, longest_s), dtype=np.uint8)
+        codes[:, 0] = self.network.fixed_code
+        return codes, np.ones(len(self.signal_ids) + 1, dtype=np.int64)
+
     def evaluate(self, timings: Mapping[str, Timing]) -> Estimate:
         """Judge one plan; ``timings`` has every signal of ``signal_ids``."""
-        cycles = np.array([timings[key].cycle_s for key in self.signal_ids], dtype=np.int64)
-        codes = np.zeros((self.network.queues, int(cycles.max(initial=1))), dtype=np.uint8)
+        longest = max([timings[key].cycle_s for key in self.signal_ids], default=1)
+        codes, cycles = self.blank(longest)
         for s, key in enumerate(self.signal_ids):
             own = self.codes(s, timings[key])
             codes[self._queues[s], : own.shape[1]] = own
+            cycles[s] = own.shape[1]
         return self.run(codes, cycles)
 
     def run(self, codes: Codes, cycles: NDArray[np.int64]) -> Estimate:
-        """Judge one plan given by codes (q, longest cycle) and cycles (s,)."""
+        """Judge one plan given by codes (q, longest cycle) and cycles (s + 1,)."""
         n = self.network
         result = np.zeros((5, n.queues))
         blocked_s = np.zeros(len(n.groups))
@@ -139,7 +146,6 @@ class DelayModel:
             n.duration_s,
             n.group_first,
             n.group_lanes,
-            n.group_approach,
             n.queue_signal,
             n.saturation,
             n.start_loss_s,
@@ -148,7 +154,7 @@ class DelayModel:
             n.foe,
             n.way_first,
             n.way_to,
-            n.way_approach,
+            n.way_group,
             n.way_share,
             n.way_lag_s,
             n.way_keep,

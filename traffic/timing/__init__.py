@@ -1,0 +1,1 @@
+"""Fixed-time plans with the least delay: stage sequences, splits, cycle and offsets."""

@@ -1,0 +1,357 @@
+"""Local search over a whole network's plan, judged by the delay model.
+
+Cycles are compared first, each with the splits that suit every signal by itself and a short search
+of offsets; the best are searched further (successive halving). A step moves signals that are far
+enough apart side by side: what a move changes is read off the queues of the signal itself and of
+those around it, so the work of a step does not grow with the network. What is taken together is
+judged again as a whole. Same inputs and seed, same plan, unless the time limit cuts the search.
+"""
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from traffic.delay.flow_network import Floats
+from traffic.delay.model import DelayModel, Estimate
+from traffic.timing.moves import cycle_of, random_move
+from traffic.timing.options import Options
+from traffic.timing.state import Encoder, SignalState
+
+States = tuple[SignalState, ...]
+
+# Moves of each signal that are judged side by side.
+TRIES = 6
+# Networks of up to so many signals are moved one signal at a time and judged as a whole.
+FEW_SIGNALS = 6
+# Work of a search in queue seconds, within these bounds of whole-network judgements.
+WORK = 5.0e8
+EVALUATIONS = (600, 4000)
+# Cycles that are compared, kept after the first and after the second round.
+CYCLES, SECOND, LAST = 9, 4, 2
+LEAST_GAIN = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Progress: what is done, the share done, and the best delay so far in s a trip."""
+
+    message: str
+    done_share: float
+    delay_s: float
+
+
+@dataclass(slots=True)
+class _Run:
+    """A plan with a common cycle on its way."""
+
+    cycle_s: int
+    states: States
+    cost: float
+
+
+class Search:
+    """Searches plans for all timed signals of a model.
+
+    Parameters
+    ----------
+    model, options
+        What is searched.
+    cycle_s
+        Shortest and longest common cycle.
+    seed
+        Of every random choice.
+    time_limit_s
+        The best so far is returned then.
+    stop_penalty_s
+        Seconds that a stop counts beside the time it costs.
+    progress, should_stop
+        Told of every step; asked whether to stop with the best so far.
+    """
+
+    def __init__(
+        self,
+        model: DelayModel,
+        options: Options,
+        *,
+        cycle_s: tuple[int, int],
+        seed: int,
+        time_limit_s: float,
+        stop_penalty_s: float = 0.0,
+        progress: Callable[[Step], object] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
+        self.model = model
+        self.options = options
+        self.cycle_range_s = cycle_s
+        self.encoder = Encoder(model, options, 2 * cycle_s[1])
+        self._rng = random.Random(seed)
+        self._end = time.perf_counter() + time_limit_s
+        self._penalty_s = stop_penalty_s
+        self._progress = progress
+        self._should_stop = should_stop
+        self._pool = pool
+        steps = model.network.queues * model.network.duration_s
+        self.budget = int(np.clip(WORK / max(1, steps), *EVALUATIONS))
+        self.used = 0
+        self._linked: list[set[int]] = []
+        self._around = self._neighbourhoods()
+        self._classes = self._coloured()
+
+    def run(self) -> tuple[States, Estimate]:
+        """Return the best plan found and what the model says of it."""
+        runs = [self._started(cycle) for cycle in self._cycles()]
+        shares = (0.25, 0.25, 0.5)
+        for keep, share in zip((SECOND, LAST, 1), shares, strict=True):
+            each = max(4, int(self.budget * share / max(1, len(runs))))
+            for k, run in enumerate(runs):
+                self._improve(run, each, alone=len(runs) == 1)
+                self._tell(runs, f"cycle {run.cycle_s} s", k)
+                if self._over():
+                    break
+            runs = sorted(runs, key=lambda run: (run.cost, run.cycle_s))[:keep]
+            if len(runs) == 1 and share != shares[-1]:
+                break
+        best = self._retimed(runs[0])
+        plan = self.encoder.encode(best.states)
+        return best.states, self.model.run(*plan)
+
+    def _tell(self, runs: Sequence[_Run], message: str, k: int) -> None:
+        del k
+        if self._progress is not None:
+            best = min(run.cost for run in runs)
+            share = min(1.0, self.used / (1.2 * self.budget))
+            each = best / max(self.model.network.vehicles, 1e-9)
+            self._progress(Step(message, share, each))
+
+    def _over(self) -> bool:
+        stopped = self._should_stop is not None and self._should_stop()
+        return stopped or time.perf_counter() >= self._end
+
+    def _by_queue(self, estimate: Estimate) -> Floats:
+        cost: Floats = estimate.by_queue_veh_s + self._penalty_s * estimate.stops
+        return cost
+
+    def _cost(self, estimate: Estimate) -> float:
+        return float(self._by_queue(estimate).sum())
+
+    def _cycles(self) -> list[int]:
+        """Common cycles worth trying, by what every signal would lose by itself."""
+        low = max(self.cycle_range_s[0], *(own.least_cycle_s for own in self.options.timed))
+        low = min(low, self.cycle_range_s[1])
+        step = max(1, round((self.cycle_range_s[1] - low) / 20))
+        losses = []
+        for cycle in range(low, self.cycle_range_s[1] + 1, step):
+            found = [own.best(cycle) for own in self.options.timed]
+            if all(found):
+                losses.append((sum(loss for loss, _ in found if loss), cycle))
+        losses.sort()
+        return sorted(cycle for _, cycle in losses[:CYCLES])
+
+    def _started(self, cycle_s: int) -> _Run:
+        states = []
+        for own in self.options.timed:
+            found = own.best(cycle_s)
+            assert found is not None, "cycles that do not fit were left out"
+            split = own.splits(found[1], cycle_s)
+            assert split is not None
+            states.append(SignalState(found[1], tuple(int(g) for g in split[1]), 0))
+        run = _Run(cycle_s, tuple(states), math.inf)
+        run.cost = self._cost(self.model.run(*self.encoder.encode(run.states)))
+        self.used += 1
+        return run
+
+    def _improve(self, run: _Run, evaluations: int, *, alone: bool) -> None:
+        """Move signals for about so many judgements of the whole network."""
+        end = self.used + evaluations
+        plan = self.encoder.encode(run.states)
+        base = self._by_queue(self.model.run(*plan))
+        self.used += 1
+        run.cost = float(base.sum())
+        cycles = self._other_cycles(run.cycle_s) if alone else ()
+        while self.used < end and not self._over():
+            for signals in self._classes:
+                moves = [self._moves(run, k, cycles) for k in signals]
+                tries = [
+                    {k: own[r] for k, own in zip(signals, moves, strict=True)} for r in range(TRIES)
+                ]
+                judged = [
+                    self._by_queue(estimate)
+                    for estimate in self.model.run_many(
+                        [self.encoder.change(plan, change) for change in tries], self._pool
+                    )
+                ]
+                self.used += len(tries)
+                gains = self._gains(signals, base, judged)
+                change = {
+                    k: tries[r][k]
+                    for k, (gain, r) in zip(signals, gains, strict=True)
+                    if gain > LEAST_GAIN
+                }
+                taken = self._taken(plan, base, change, tries, judged)
+                if taken is not None:
+                    plan, base, change = taken
+                    states = list(run.states)
+                    for k, state in change.items():
+                        states[k] = state
+                    run.states = tuple(states)
+                    run.cost = float(base.sum())
+                if self.used >= end or self._over():
+                    break
+
+    def _moves(self, run: _Run, k: int, cycles_s: tuple[int, ...]) -> list[SignalState]:
+        own = self.options.timed[k]
+        return [random_move(own, run.states[k], self._rng, cycles_s=cycles_s) for _ in range(TRIES)]
+
+    def _gains(
+        self, signals: Sequence[int], base: Floats, judged: Sequence[Floats]
+    ) -> list[tuple[float, int]]:
+        """For each signal its largest gain around it, and which try had it."""
+        found = []
+        for k in signals:
+            around = self._around[k]
+            was = float(base[around].sum())
+            gains = [was - float(cost[around].sum()) for cost in judged]
+            best = max(range(len(gains)), key=gains.__getitem__)
+            found.append((gains[best], best))
+        return found
+
+    def _taken(self, plan, base, change, tries, judged):  # type: ignore[no-untyped-def]
+        """Judge the gains taken together; else the best try as a whole, if it is better."""
+        total = float(base.sum())
+        totals = [float(cost.sum()) for cost in judged]
+        best = min(range(len(totals)), key=totals.__getitem__)
+        together = None
+        if change and change != tries[best]:
+            new = self.encoder.change(plan, change)
+            cost = self._by_queue(self.model.run(*new))
+            self.used += 1
+            together = (new, cost, change)
+        if (
+            together is not None
+            and float(together[1].sum()) < min(totals[best], total) - LEAST_GAIN
+        ):
+            return together
+        if totals[best] < total - LEAST_GAIN:
+            return self.encoder.change(plan, tries[best]), judged[best], tries[best]
+        return None
+
+    def _other_cycles(self, cycle_s: int) -> tuple[int, ...]:
+        """Cycles that single signals may take beside the common one."""
+        return tuple(
+            c for c in (cycle_s, cycle_s // 2 if cycle_s % 2 == 0 else 0, 2 * cycle_s) if c > 0
+        )
+
+    def _retimed(self, run: _Run) -> _Run:
+        """Try neighbouring common cycles, greens and offsets stretched, with a short search each."""
+        best = run
+        for change_s in (-3, 3, -1, 1, -2, 2):
+            if self._over():
+                break
+            cycle_s = run.cycle_s + change_s
+            if not self.cycle_range_s[0] <= cycle_s <= self.cycle_range_s[1]:
+                continue
+            states = self._stretched(run, cycle_s)
+            if states is None:
+                continue
+            other = _Run(cycle_s, states, math.inf)
+            self._improve(other, max(TRIES, self.budget // 30), alone=False)
+            if other.cost < best.cost - LEAST_GAIN:
+                best = other
+        if best is not run:
+            self._improve(best, self.budget // 8, alone=True)
+        return best
+
+    def _stretched(self, run: _Run, cycle_s: int) -> States | None:
+        states = []
+        for own, state in zip(self.options.timed, run.states, strict=True):
+            old_s = cycle_of(own, state)
+            if old_s != run.cycle_s:
+                return None
+            sequence = own.sequences[state.option]
+            spare_s = cycle_s - sequence.lost_s
+            least = [stage.min_green_s for stage in sequence.stages]
+            greens = [
+                max(low, round(g * spare_s / sum(state.greens_s)))
+                for g, low in zip(state.greens_s, least, strict=True)
+            ]
+            for _ in range(4 * len(greens)):
+                short = spare_s - sum(greens)
+                if short == 0:
+                    break
+                k = max(
+                    range(len(greens)),
+                    key=lambda j: greens[j] if short > 0 else greens[j] - least[j],
+                )
+                greens[k] = max(least[k], greens[k] + short)
+            if sum(greens) != spare_s:
+                return None
+            states.append(
+                SignalState(state.option, tuple(greens), round(state.start_s * cycle_s / old_s))
+            )
+        return tuple(states)
+
+    def _neighbourhoods(self) -> list[np.ndarray]:
+        """Queues that a move of each timed signal can change: its own and the next ones'."""
+        n = self.model.network
+        everything = np.arange(n.queues)
+        if len(self.options.timed) <= FEW_SIGNALS:
+            return [everything for _ in self.options.timed]
+        count = len(n.signal_ids)
+        group = np.searchsorted(n.group_first, everything, side="right") - 1
+        waits_for: list[list[int]] = [[] for _ in range(n.queues)]
+        for q in range(n.queues):
+            for f in n.foe[n.foe_first[q] : n.foe_first[q + 1]]:
+                waits_for[int(f)].append(q)
+        self._linked = [{s} for s in range(count + 1)]
+        open_queues: list[set[int]] = [set() for _ in range(count)]
+        for s in range(count):
+            todo = [int(q) for q in np.flatnonzero(n.queue_signal == s)]
+            seen = set(todo)
+            while todo:
+                q = todo.pop()
+                for w in range(n.way_first[q], n.way_first[q + 1]):
+                    to = int(n.way_to[w])
+                    other = int(n.queue_signal[to])
+                    if other < count:
+                        self._linked[s].add(other)
+                        self._linked[other].add(s)
+                    elif to not in seen:
+                        # Without a signal: whoever shares its lanes or waits for it is touched.
+                        seen.add(to)
+                        todo.append(to)
+                        open_queues[s].add(to)
+                        open_queues[s].update(np.flatnonzero(group == group[to]).tolist())
+                        open_queues[s].update(waits_for[to])
+        return [
+            np.array(
+                sorted(
+                    set(np.flatnonzero(np.isin(n.queue_signal, sorted(self._linked[own.index]))))
+                    | open_queues[own.index]
+                ),
+                dtype=np.int64,
+            )
+            for own in self.options.timed
+        ]
+
+    def _coloured(self) -> list[list[int]]:
+        """Timed signals in classes whose neighbourhoods do not meet."""
+        count = len(self.options.timed)
+        if count <= FEW_SIGNALS:
+            return [[k] for k in range(count)]
+        classes: list[tuple[set[int], list[int]]] = []
+        for k, own in enumerate(self.options.timed):
+            near = self._linked[own.index]
+            for used, members in classes:
+                if not used & near:
+                    used |= near
+                    members.append(k)
+                    break
+            else:
+                classes.append((set(near), [k]))
+        return [members for _, members in classes]
