@@ -30,6 +30,8 @@ MOST_CELLS = 2048
 # A program that is solved within the first time makes the next range wider, one that takes longer
 # than the second makes it narrower.
 QUICK_S, SLOW_S = 0.5, 3.0
+# HiGHS is quicker on a lone road but for long ones with fixed speeds; SCIP is on all else.
+LONG = 24
 # Dives for a first good plan, and the share of the time that the program over all cycles may have.
 DIVES = 40
 WHOLE_SHARE = 0.25
@@ -70,6 +72,9 @@ class CellSearch:
         self.limits = [limits_of(road, problem.method) for road in problem.roads]
         self.weights = np.array([road.weight for road in problem.roads])
         self.reach_s = max(limit.reach_s for limit in self.limits)
+        lone = problem.method == "maxband" and len(problem.roads) == 1
+        road = problem.roads[0]
+        self.highs = lone and (road.n <= LONG or not road.speeds_fixed)
         self.best: Found | None = None
         # Bounds of what was settled: solved, or proven no better than the floor of its time.
         self._settled = 0.0
@@ -252,7 +257,7 @@ class CellSearch:
             model.model.add_linear_constraint(mathopt.fast_sum(model.values) >= self._hurdle)
         if limit_s is None:
             limit_s = max(1.0, self.watch.left_s() / 3)
-        result = self.watch.solve(model.model, seed=self.seed, limit_s=limit_s)
+        result = self.watch.solve(model.model, seed=self.seed, limit_s=limit_s, highs=self.highs)
         reason = result.termination.reason
         top = float(cells.total.max())
         if reason in (

@@ -10,6 +10,7 @@ from typing import Protocol
 from ortools.math_opt.python import mathopt
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
+from traffic.bandwidth.quiet import quiet
 from traffic.errors import SolverError
 
 # Values, in cycles, that differ by less count as equal; solvers' tolerances are of this size.
@@ -77,9 +78,18 @@ class Watch:
             self._progress(Progress(message, done, value, bound))
 
     def solve(
-        self, model: mathopt.Model, *, seed: int, limit_s: float, highs: bool = False
+        self,
+        model: mathopt.Model,
+        *,
+        seed: int,
+        limit_s: float,
+        highs: bool = False,
+        gap: float = 0.0,
+        most_nodes: int | None = None,
     ) -> mathopt.SolveResult:
         """Solve a program with SCIP, or HiGHS, within the time that is left.
+
+        ``gap`` is the relative gap that is good enough, ``most_nodes`` ends the search sooner.
 
         Raises
         ------
@@ -90,8 +100,9 @@ class Watch:
         params = mathopt.SolveParameters(
             time_limit=timedelta(seconds=max(0.05, min(limit_s, self.left_s()))),
             random_seed=seed,
-            relative_gap_tolerance=0.0,
+            relative_gap_tolerance=gap,
             absolute_gap_tolerance=TOLERANCE / 10,
+            node_limit=most_nodes,
         )
         result = self._interruptible(model, solver, params)
         if result.termination.reason in FAILED:
@@ -109,7 +120,8 @@ class Watch:
         params: mathopt.SolveParameters,
     ) -> mathopt.SolveResult:
         if self._should_stop is None:
-            return mathopt.solve(model, solver, params=params)
+            with quiet():
+                return mathopt.solve(model, solver, params=params)
         interrupter = SolveInterrupter()
         done = threading.Event()
 
@@ -122,7 +134,8 @@ class Watch:
         watcher = threading.Thread(target=wait, daemon=True)
         watcher.start()
         try:
-            return mathopt.solve(model, solver, params=params, interrupter=interrupter)
+            with quiet():
+                return mathopt.solve(model, solver, params=params, interrupter=interrupter)
         finally:
             done.set()
             watcher.join()

@@ -157,23 +157,15 @@ def solve(
     real = _measured_plan(search, problem, corridors, watch, seed)
     late = Watch(max(10.0, WHOLE_SECONDS_SHARE * time_limit_s), None, should_stop)
     whole = None
-    found = whole_second_plan(problem, real.plan, late, seed)
+    assert search.best is not None, "a value was found"
+    found = whole_second_plan(problem, search.best, real.plan, real.certificate.bound, late, seed)
     if found is not None:
-        certificate = real.certificate
-        measured = measure_plan(problem, corridors, found)
-        value = objective(problem, found, measured)
-        best = value >= certificate.bound - TOLERANCE
-        whole = BandPlan(
-            Certificate(
-                Status.OPTIMAL if best else Status.FEASIBLE,
-                value,
-                max(value, certificate.bound),
-                late.elapsed_s(),
-                seed,
-            ),
-            found,
-            measured,
-        )
+        measured = measure_plan(problem, corridors, found.plan)
+        value = objective(problem, found.plan, measured)
+        bound = max(value, found.bound)
+        status = Status.OPTIMAL if bound - value <= 2 * TOLERANCE else Status.FEASIBLE
+        certificate = Certificate(status, value, bound, late.elapsed_s(), seed)
+        whole = BandPlan(certificate, found.plan, measured)
     return Solved(method, corridors, real, whole, "", problem, lone)
 
 
@@ -205,7 +197,9 @@ def _prove_none(search: CellSearch, watch: Watch, seed: int) -> str:
         return "bound: no phase meets every green at any cycle of the range"
     model = BandModel(search.problem)
     model.model.add_linear_constraint(mathopt.fast_sum(model.values) >= TOLERANCE)
-    reason = watch.solve(model.model, seed=seed, limit_s=watch.left_s(), highs=True).termination
+    reason = watch.solve(
+        model.model, seed=seed, limit_s=watch.left_s(), highs=not search.highs
+    ).termination
     if reason.reason in (
         mathopt.TerminationReason.INFEASIBLE,
         mathopt.TerminationReason.INFEASIBLE_OR_UNBOUNDED,
