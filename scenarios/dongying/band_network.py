@@ -1,8 +1,16 @@
 """Dongying's seven green-wave corridors as the question of a band model.
 
-Distances come from the crossings' approximate positions. Greens, lefts and permitted patterns are
-assumed, and the same everywhere: each road has half of the cycle, a tenth of it for its lefts.
+``python -m scenarios.dongying.band_network > dongying.json`` writes the document of all seven,
+``--corridor C6`` that of one. Distances come from the crossings' approximate positions. Greens,
+lefts and permitted patterns are assumed, and the same everywhere: each road has half of the cycle,
+a tenth of it for its lefts.
 """
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
 
 from pyproj import Geod
 
@@ -14,6 +22,7 @@ from traffic.bandwidth.network import (
     NetworkCorridor,
     NetworkJunction,
 )
+from traffic.io.band_question_document import question_document
 
 # Assumed, in shares of the cycle.
 GREEN = 0.4
@@ -66,3 +75,30 @@ def _corridor(row: tables.CorridorRow, speed_mps: Range) -> Corridor:
             )
         )
     return Corridor(tuple(signals), speed_mps=speed_mps, id=row.id, name=row.road)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the document to stdout."""
+    parser = argparse.ArgumentParser(description="Dongying's corridors as a band document.")
+    parser.add_argument("--corridor", help="one of them alone, such as C6")
+    parser.add_argument("--cycle", type=_pair, default=(60.0, 120.0), help="s: 90, or 60:120")
+    parser.add_argument("--speed-kmh", type=_pair, default=(60.0, 60.0), help="60, or 45:60")
+    options = parser.parse_args(arguments)
+    network = band_network(cycle_s=options.cycle, speed_kmh=options.speed_kmh)
+    question: Corridor | Network = network
+    if options.corridor is not None:
+        found = {item.corridor.id: item.corridor for item in network.corridors}
+        if options.corridor not in found:
+            parser.error(f"no corridor {options.corridor!r}; there are {', '.join(found)}")
+        question = replace(found[options.corridor], cycle_s=network.cycle_s)
+    json.dump(question_document(question), sys.stdout, ensure_ascii=False, indent=1)
+    print()
+
+
+def _pair(text: str) -> tuple[float, float]:
+    low, _, high = text.partition(":")
+    return float(low), float(high or low)
+
+
+if __name__ == "__main__":
+    main()

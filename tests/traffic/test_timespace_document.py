@@ -118,3 +118,57 @@ def test_what_does_not_fit_is_named(path, value, where):
     with pytest.raises(InvalidInputError) as caught:
         time_space_of_document(corridor, result, title="broken")
     assert caught.value.where == where
+
+
+def plan(**parts):
+    """Two signals 300 m apart at 10 m/s and 100 s, green for 50 s; the second from 25 s on."""
+    corridor = {
+        "signals": [
+            {"id": "a", "position_m": 0, "queue_out_s": 9},
+            {"id": "b", "position_m": 300, "queue_out_s": 5},
+        ]
+    }
+    signals = [
+        {"id": "a", "offset_s": 0, "green_out": [0, 50], "green_in": [0, 50]},
+        {"id": "b", "offset_s": 25, "green_out": [25, 75], "green_in": [70, 120]},
+    ]
+    links = [{"speed_out_mps": 10, "speed_in_mps": 10}]
+    return corridor, {"cycle_s": 100, "links": links, "signals": signals} | parts
+
+
+def test_a_band_waits_for_the_queue_before_it():
+    """The front leaves b at 25 s, where the queue goes first; the platoon comes at 30 s."""
+    corridor, result = plan()
+    out = time_space_of_document(corridor, result, title="queue").bands[0]
+    assert (out.direction, out.width_s) == ("out", pytest.approx(45))
+    assert out.front_s == pytest.approx((0, 25))
+    assert out.came_s == pytest.approx((0, 30))
+
+
+def test_bands_run_around_the_progression_lines_that_a_document_has():
+    corridor, result = plan()
+    for signal, line_out, line_in in zip(result["signals"], (10, 35), (120, 90), strict=True):
+        signal |= {"line_out_s": line_out, "line_in_s": line_in}
+    result["links"][0] |= {"before_out_s": 4, "after_out_s": 6, "before_in_s": 0, "after_in_s": 0}
+    (band,) = time_space_of_document(corridor, result, title="lines").bands
+    assert band.front_s == pytest.approx((6, 31))
+    assert (band.width_s, band.line_s) == (10, 4)
+
+
+def test_a_corridor_in_parts_has_its_bands_where_its_parts_are():
+    corridor, result = plan()
+    corridor["signals"].append({"id": "c", "position_m": 2000})
+    part = {"id": "a - b", "links": result["links"], "signals": result["signals"]}
+    diagram = time_space_of_document(corridor, {"cycle_s": 100, "corridors": [part]}, title="parts")
+    assert {(band.first, band.last) for band in diagram.bands} == {(0, 1)}
+    assert [(p.after, p.reason) for p in diagram.partings] == [(1, "not_coordinated")]
+
+
+def test_of_a_direction_that_does_not_count_no_link_bands_are_drawn():
+    corridor, result = textbook()
+    end_s = result["signals"][4]["green_in"][1]
+    result["signals"][4]["green_in"] = [end_s + 10, end_s + 20]
+    both = time_space_of_document(corridor, result, title="both").bands
+    assert [band.direction for band in both].count("in") > 1
+    one = time_space_of_document(corridor | {"direction": "out"}, result, title="one").bands
+    assert [band.direction for band in one] == ["out"]

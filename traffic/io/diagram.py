@@ -5,7 +5,7 @@ software that engineers use, Chinese platforms included: a faster band is a stee
 textbooks that construct bands by hand, 图解法, turn it round.)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from matplotlib.patches import Patch, Polygon, Rectangle
 
 from traffic.errors import InvalidInputError
 from traffic.io.cjk_font import cjk_family
-from traffic.io.diagram_labels import label_place, write_link_labels, write_row_labels
+from traffic.io.diagram_labels import fitted, label_place, write_link_labels, write_row_labels
 from traffic.io.diagram_sheet import (
     CYCLES,
     GREEN,
@@ -47,6 +47,7 @@ from traffic.timespace_shapes import (
 
 BAR_PT = 4.6
 HATCH = "/////"
+TITLE_EM = 32
 
 REASONS = {
     "long": "路段过长，分段 {:,.0f} m · link too long: parted",
@@ -138,7 +139,7 @@ def _frame(sheet: Sheet) -> None:
     sheet.figure.text(
         0.018,
         sheet.height(top_in - 0.16),
-        f"{sheet.diagram.title} · 时距图 time–space diagram",
+        f"{fitted(sheet.diagram.title, TITLE_EM)} · 时距图 time–space diagram",
         va="top",
         fontsize=13,
     )
@@ -235,20 +236,23 @@ def _bands(sheet: Sheet) -> None:
             zorder=8,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.88, "pad": 1.0},
         )
-    for start, end, colour in _queues(sheet):
-        sheet.axes.plot(*zip(start, end, strict=True), color=colour, linewidth=2.6, zorder=5)
+    _queues(sheet)
 
 
-def _queues(sheet: Sheet) -> Iterator[tuple[Point, Point, str]]:
-    """Yield when queues leave: from the front's leaving to the platoon's coming."""
+def _queues(sheet: Sheet) -> None:
+    """Mark at the bars when queues leave: from the front's leaving to the platoon's coming."""
+    edge = (BAR_PT + 1.3) * sheet.metres_per_pt
     for band in sheet.diagram.bands:
-        colour = OUT_COLOUR if band.direction == "out" else IN_COLOUR
+        out = band.direction == "out"
         spans = zip(band.front_s, band.came_s, sheet.positions[band.first :], strict=False)
-        for left_s, came_s, y in spans:
-            if came_s > left_s:
-                window = ((left_s, came_s),)
-                for begin, end in shown_windows(window, sheet.diagram.cycle_s, sheet.until_s):
-                    yield (begin, y), (end, y), colour
+        for left_s, came_s, position in spans:
+            if came_s <= left_s:
+                continue
+            height = (position + edge,) * 2 if out else (position - edge,) * 2
+            window = ((left_s, came_s),)
+            for shown in shown_windows(window, sheet.diagram.cycle_s, sheet.until_s):
+                colour = OUT_COLOUR if out else IN_COLOUR
+                sheet.axes.plot(shown, height, color=colour, linewidth=2.6, zorder=5)
 
 
 def _legend(sheet: Sheet) -> None:

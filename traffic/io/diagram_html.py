@@ -1,5 +1,6 @@
 """Writes interactive time-space diagrams: one HTML file that needs nothing from anywhere."""
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -10,6 +11,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from traffic.io.cjk_font import WEB_FAMILY, WEB_FONTS, web_font_face
+from traffic.io.diagram_labels import spread
 from traffic.io.diagram_sheet import (
     GREEN,
     IN_COLOUR,
@@ -22,6 +24,7 @@ from traffic.io.diagram_sheet import (
 from traffic.timespace import Band, SignalRow, TimeSpace
 from traffic.timespace_shapes import (
     Point,
+    band_lines,
     band_polygons,
     drawn_positions,
     not_green,
@@ -31,8 +34,11 @@ from traffic.timespace_shapes import (
 CYCLES = 3
 BAR_PX = 6.0  # each direction's bar
 PX_PER_ROW = 62
+NAME_PX = 39.0
+MARGIN = {"l": 170, "r": 175, "t": 60, "b": 110}
 LEFT = "#e3a72f"
 CONFIG = {"displaylogo": False, "responsive": True, "scrollZoom": False}
+LINE = "推进线 progression line"
 REASONS = {"long": "路段过长", "no_band": "无双向绿波带", "not_coordinated": "未协调"}
 
 PAGE = """<!doctype html>
@@ -41,7 +47,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<style>{font}</style>
+<style>html{{overflow-y:scroll}}{font}</style>
 <script>{plotly}</script>
 </head>
 <body style="margin:0;overflow-x:auto">
@@ -85,9 +91,9 @@ def write_time_space_html(diagrams: Sequence[TimeSpace], path: Path, *, title: s
 def _figure(diagram: TimeSpace) -> Any:
     until_s = CYCLES * diagram.cycle_s
     positions = drawn_positions(diagram)
-    height_px = max(420, 190 + PX_PER_ROW * len(diagram.rows))
-    margin = {"l": 150, "r": 30, "t": 60, "b": 110}
-    thick = BAR_PX * positions[-1] / (height_px - margin["t"] - margin["b"])
+    body_px = _body_px(positions)
+    height_px = body_px + MARGIN["t"] + MARGIN["b"]
+    thick = BAR_PX * positions[-1] / body_px
     figure = go.Figure()
     for trace in (*_bands(diagram, until_s), *_bars(diagram, positions, thick, until_s)):
         figure.add_trace(trace)
@@ -101,6 +107,8 @@ def _figure(diagram: TimeSpace) -> Any:
             showarrow=False,
             font={"color": PARTED_INK, "size": 12},
         )
+    for note in _link_notes(diagram, positions):
+        figure.add_annotation(note)
     names = [
         f"{escape(row.name)}<br><span style='font-size:10px'>{_where(row)}</span>"
         for row in diagram.rows
@@ -110,15 +118,46 @@ def _figure(diagram: TimeSpace) -> Any:
         font_family=WEB_FONTS,
         template="plotly_white",
         height=height_px,
-        margin=margin,
+        margin=MARGIN,
         legend={"orientation": "h", "y": -0.02, "yref": "container", "yanchor": "bottom"},
         hoverlabel={"align": "left"},
     )
     figure.update_xaxes(title="时间 time, s", range=[0, until_s])
     figure.update_yaxes(
-        tickvals=list(positions), ticktext=names, range=[-4 * thick, positions[-1] + 4 * thick]
+        # Names of close signals move apart.
+        tickvals=spread(positions, NAME_PX * positions[-1] / body_px),
+        ticktext=names,
+        range=[-4 * thick, positions[-1] + 4 * thick],
+        showgrid=False,
+        zeroline=False,
     )
     return figure
+
+
+def _body_px(positions: Sequence[float]) -> float:
+    """Height between the first and the last signal: the closest two have room for their names."""
+    closest = min(b - a for a, b in itertools.pairwise(positions))
+    most = max(900.0, PX_PER_ROW * len(positions))
+    return min(max(330.0, positions[-1] / closest * NAME_PX), most)
+
+
+def _link_notes(diagram: TimeSpace, positions: Sequence[float]) -> Iterator[dict[str, Any]]:
+    """Yield each link's length and speeds, to stand at the right."""
+    for link in range(len(positions) - 1):
+        out, back = (diagram.speed_mps(link, side) for side in ("out", "in"))
+        speeds = " ".join(
+            f"{arrow}{3.6 * speed:.0f}" for arrow, speed in (("↑", out), ("↓", back)) if speed
+        )
+        yield {
+            "x": 1,
+            "xref": "paper",
+            "xanchor": "left",
+            "xshift": 8,
+            "y": (positions[link] + positions[link + 1]) / 2,
+            "text": f"{diagram.length_m(link):,.0f} m" + (f"  {speeds} km/h" if speeds else ""),
+            "showarrow": False,
+            "font": {"size": 11},
+        }
 
 
 def _where(row: SignalRow) -> str:
@@ -177,6 +216,26 @@ def _bands(diagram: TimeSpace, until_s: float) -> Iterator[Any]:
         text = f"{kind}<br>{_of(diagram, band)}"
         yield _filled(outlines, colour, 0.3, kind, text, first=kind not in named)
         named.add(kind)
+        lines = list(band_lines(diagram, band, until_s))
+        if lines:
+            yield _dashed(lines, colour, first=LINE not in named)
+            named.add(LINE)
+
+
+def _dashed(lines: Sequence[Sequence[Point]], colour: str, *, first: bool) -> Any:
+    points: list[tuple[float | None, float | None]] = []
+    for line in lines:
+        points += [*line, (None, None)]
+    return go.Scatter(
+        x=[x for x, _ in points[:-1]],
+        y=[y for _, y in points[:-1]],
+        mode="lines",
+        line={"width": 1, "color": colour, "dash": "dash"},
+        name=LINE,
+        legendgroup=LINE,
+        showlegend=first,
+        hoverinfo="skip",
+    )
 
 
 def _of(diagram: TimeSpace, band: Band) -> str:

@@ -1,9 +1,14 @@
 """The writing on a time-space diagram: signals, links, and where a band's width finds room."""
 
-from traffic.io.diagram_sheet import INK, PARTED_INK, ROW_GAP_IN, SOFT_INK, Sheet
+import unicodedata
+
+from traffic.io.diagram_sheet import INK, LEFT, PARTED_INK, ROW_GAP_IN, SOFT_INK, Sheet
 from traffic.timespace import Band, SignalRow
 
-ID_CHARS = 22
+# Room for the signals' names, pt: what stands left of the axes less the gaps at both sides.
+NAME_PT = LEFT * 72 - 24 - 12
+NAME_SIZES = (9.5, 7.5)  # usual and least
+DETAIL_SIZE = 7.0
 
 
 def write_row_labels(sheet: Sheet) -> None:
@@ -20,9 +25,10 @@ def write_row_labels(sheet: Sheet) -> None:
                 linewidth=0.6,
                 clip_on=False,
             )
+        name_size = min(NAME_SIZES[0], max(NAME_SIZES[1], NAME_PT / width_em(row.name)))
         for text, size, colour, baseline_pt in (
-            (row.name, 9.5, INK, 1.5),
-            (_detail(row), 7, SOFT_INK, -8.5),
+            (fitted(row.name, NAME_PT / name_size), name_size, INK, 1.5),
+            (_detail(row), DETAIL_SIZE, SOFT_INK, -8.5),
         ):
             sheet.axes.annotate(
                 text,
@@ -39,10 +45,31 @@ def write_row_labels(sheet: Sheet) -> None:
 
 def _detail(row: SignalRow) -> str:
     """What stands below a signal's name."""
-    short = row.id if len(row.id) <= ID_CHARS else f"{row.id[:8]}…{row.id[-8:]}"
     offset = "未协调 not coordinated" if row.offset_s is None else f"{row.offset_s:g} s"
-    ident = [short] if row.id != row.name else []
-    return " · ".join([*ident, f"{row.position_m:,.0f} m", offset])
+    known = f"{row.position_m:,.0f} m · {offset}"
+    if row.id == row.name:
+        return known
+    return f"{fitted(row.id, NAME_PT / DETAIL_SIZE - width_em(known) - 1)} · {known}"
+
+
+def width_em(text: str) -> float:
+    """Estimate how wide a text is, in units of its size: Chinese characters are as wide as high."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return wide + 0.56 * (len(text) - wide)
+
+
+def fitted(text: str, room_em: float) -> str:
+    """Shorten a text in its middle until it fits."""
+    if width_em(text) <= room_em:
+        return text
+    keep = len(text) - 1
+    while keep > 2 and width_em(_cut(text, keep)) > room_em:
+        keep -= 1
+    return _cut(text, keep)
+
+
+def _cut(text: str, keep: int) -> str:
+    return f"{text[: (keep + 1) // 2]}…{text[len(text) - keep // 2 :]}"
 
 
 def spread(positions: tuple[float, ...], gap: float) -> list[float]:

@@ -16,6 +16,7 @@ from traffic.bandwidth import Range
 from traffic.errors import InvalidInputError
 from traffic.io.band_documents import question, read_question, schema
 from traffic.io.band_plan_document import answer_document
+from traffic.io.band_question_document import question_document
 
 Document = dict[str, Any]
 
@@ -377,3 +378,18 @@ def test_the_schemas_are_schemas_and_agree_on_what_a_corridor_is() -> None:
     assert inside["properties"].keys() == alone.keys() - {"cycle_s"} | {"weight"}
     assert all(alone[key] == inside["properties"][key] for key in shared)
     assert alone["cycle_s"] == schema("network")["properties"]["cycle_s"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        plain(0, 400),
+        street(direction="in", p=2, inbound_weight=0.5, slowness_change_s_per_m=0.01, name="大街"),
+        crossing(),
+        no_band(),
+    ],
+    ids=["plain", "street", "crossing", "no_band"],
+)
+def test_a_question_that_is_written_is_read_as_the_same(document: Document) -> None:
+    asked = question(document)
+    assert question(question_document(asked)) == asked

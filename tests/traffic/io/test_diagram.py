@@ -6,9 +6,9 @@ import pytest
 from matplotlib.image import imread
 
 from traffic.errors import InvalidInputError
-from traffic.io.diagram import draw_time_space
+from traffic.io.diagram import draw_time_space, draw_time_spaces
 from traffic.io.diagram_html import write_time_space_html
-from traffic.io.diagram_labels import spread
+from traffic.io.diagram_labels import fitted, spread
 from traffic.timespace import Band, Parting, SignalRow, TimeSpace
 
 NAMES = ("西四路", "西三路", "燕山路", "西二路", "西一路", "天目山路")
@@ -113,3 +113,21 @@ def test_html_escapes_names(tmp_path):
     page = path.read_text(encoding="utf-8")
     assert "</script><b>x" not in page
     assert "<title>&lt;i&gt;t</title>" in page
+
+
+def test_several_diagrams_stand_on_one_sheet(tmp_path):
+    """As high as each alone, together."""
+    one, two = tmp_path / "one.png", tmp_path / "two.png"
+    draw_time_space(corridor(), one)
+    draw_time_spaces([corridor(), corridor("C6 北一路")], two)
+    assert imread(two).shape[0] == pytest.approx(2 * imread(one).shape[0], abs=2)
+    assert imread(two).shape[1] == imread(one).shape[1]
+    with pytest.raises(InvalidInputError):
+        draw_time_spaces([], two)
+
+
+@pytest.mark.parametrize(
+    ("text", "short"), [("府前大街", "府前大街"), ("东营市人民政府", "东营…府")]
+)
+def test_names_that_do_not_fit_lose_their_middle(text, short):
+    assert fitted(text, 4.2) == short
