@@ -22,7 +22,7 @@ from traffic.bandwidth import (
     Status,
     solve,
 )
-from traffic.bandwidth.corridor import PATTERNS
+from traffic.bandwidth.corridor import PATTERNS, Pattern
 from traffic.bandwidth.partition import solve_parted, worst_pair
 from traffic.bandwidth.solve import objective
 
@@ -115,9 +115,10 @@ def naive_bands(asked: Corridor, own: object, cycle_s: float) -> tuple[float, fl
 
 
 @pytest.mark.parametrize("n", [3, 6, 9, 12])
-def test_symmetric_corridors_equal_the_half_cycle_enumeration(n: int) -> None:
+@pytest.mark.parametrize("seed", range(3))
+def test_symmetric_corridors_equal_the_half_cycle_enumeration(n: int, seed: int) -> None:
     """Morgan & Little 1964: centres of red lie 0 or 1/2 a cycle apart."""
-    rng = random.Random(n)
+    rng = random.Random(100 * seed + n)
     asked = corridor(rng, n, lefts=False)
     asked = replace(
         asked,
@@ -137,39 +138,49 @@ def test_symmetric_corridors_equal_the_half_cycle_enumeration(n: int) -> None:
             greens = np.array([s.green_out for s in asked.signals])
             low, high = (around - greens / 2).max(), (around + greens / 2).min()
             best = max(best, high - low)
-    assert check(asked) == pytest.approx(2 * best, abs=2e-4)
+    assert check(asked) == pytest.approx(2 * max(0.0, best), abs=1e-4)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_every_choice_of_integers_and_patterns_as_a_linear_program(seed: int) -> None:
+@pytest.mark.parametrize(("n", "seed"), [(3, 0), (3, 1), (4, 2), (4, 3), (5, 4), (5, 5)])
+def test_every_choice_of_integers_and_patterns_as_a_linear_program(n: int, seed: int) -> None:
     """Asymmetric signals with lefts: the best of all linear programs that integers leave."""
     rng = random.Random(seed)
-    asked = corridor(rng, rng.choice([3, 4]), patterns=2, cycle_s=Range(60, 80))
+    asked = corridor(rng, n, patterns=2, cycle_s=Range(60, 80))
     assert check(asked) == pytest.approx(best_of_programs(asked), abs=1e-5)
 
 
 def best_of_programs(asked: Corridor) -> float:
-    """Enumerate patterns and whole cycles; variables b, u0, v0, z and the block starts."""
+    """Enumerate patterns and whole cycles; variables b, v0 - u0, z and the block starts.
+
+    With u0 = 0 the inbound front lies between v0 = start + back - turn .. + green at signal 0. A
+    turn that even a band of 0 cannot reach at any cycle of the range has no program.
+    """
     n = len(asked.signals)
     travel_s = np.array([s.position_m for s in asked.signals]) / 13
+    assert asked.cycle_s is not None
+    low, high = 1 / asked.cycle_s.high, 1 / asked.cycle_s.low
+    gain = np.zeros(3 + n)
+    gain[0] = -2
+    bounds = [(0, 1), (None, None), (low, high)] + [(None, None)] * n
     best = 0.0
-    turns = [0]
-    low, high = 1 / asked.cycle_s.high, 1 / asked.cycle_s.low  # type: ignore[union-attr]
-    spans = [range(-int(2 * t * high) - 3, 3 - int(2 * t * low)) for t in travel_s[1:]]
     for patterns in itertools.product(*(s.patterns for s in asked.signals)):
-        for turns in itertools.product(*spans):  # type: ignore[assignment]
+        spans = []
+        first = _apart(asked.signals[0], patterns[0])
+        for signal, pattern, t in zip(asked.signals, patterns, travel_s, strict=True):
+            own = _apart(signal, pattern)
+            # v - u at the signal, from what signal 0 allows less the way there and back.
+            least, most = first[0] - 2 * t * high, first[1] - 2 * t * low
+            spans.append(range(math.ceil(least - own[1]), math.floor(most - own[0]) + 1))
+        for turns in itertools.product([0], *spans[1:]):
             rows, limits = [], []
             for i, (signal, pattern, turn) in enumerate(
-                zip(asked.signals, patterns, (0, *turns), strict=True)
+                zip(asked.signals, patterns, turns, strict=True)
             ):
                 out, back = signal.starts(pattern)
-                start = np.zeros(4 + n)
-                start[4 + i] = 1
-                u, v = np.zeros(4 + n), np.zeros(4 + n)
-                u[1], u[3] = 1, travel_s[i]
-                v[2], v[3] = 1, -travel_s[i]
-                b = np.zeros(4 + n)
-                b[0] = 1
+                start, b, u, v = (np.zeros(3 + n) for _ in range(4))
+                start[3 + i] = b[0] = 1
+                u[2] = travel_s[i]
+                v[1], v[2] = 1, -travel_s[i]
                 rows += [start - u, u + b - start, start - v, v + b - start]
                 limits += [
                     -out,
@@ -177,13 +188,16 @@ def best_of_programs(asked: Corridor) -> float:
                     -back - turn,
                     back + turn + signal.green_in,
                 ]
-            gain = np.zeros(4 + n)
-            gain[0] = -2
-            bounds = [(0, 1), (0, 0), (None, None), (low, high)] + [(None, None)] * n
             result = linprog(gain, np.array(rows), limits, bounds=bounds)
             if result.status == 0:
                 best = max(best, -result.fun)
     return best
+
+
+def _apart(signal: CorridorSignal, pattern: Pattern) -> tuple[float, float]:
+    """Least and largest v - u with both fronts in green, but for whole cycles."""
+    out, back = signal.starts(pattern)
+    return back - out - signal.green_out, back - out + signal.green_in
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -384,9 +398,3 @@ def test_parts_where_no_band_runs_through() -> None:
     )
     assert apart.parts == ((0, 1), (2, 3))
     assert all(seen.out.width_s > 0 for seen in apart.solved.real.measured)
-
-
-def test_same_seed_same_answer() -> None:
-    """Two runs give the same plan."""
-    asked = corridor(random.Random(5), 6, cycle_s=Range(60, 90))
-    assert solve(asked, seed=3).real.plan.offset_s == solve(asked, seed=3).real.plan.offset_s

@@ -156,10 +156,10 @@ class BandModel:
         steps = [(road.fast_out_s[i] + road.fast_in_s[i] - queue_s) * end for end in self.span] + [
             (road.slow_out_s[i] + road.slow_in_s[i] - queue_s) * end for end in self.span
         ]
-        turns = self.model.add_integer_variable(
-            lb=math.ceil(low_next - high + min(steps) - 1e-9),
-            ub=math.floor(high_next - low + max(steps) + 1e-9),
-        )
+        least = math.ceil(low_next - high + min(steps) - 1e-9)
+        most = math.floor(high_next - low + max(steps) + 1e-9)
+        # Where no turn fits the equation cannot hold, which is for the solver to say.
+        turns = self.model.add_integer_variable(lb=least, ub=max(least, most))
         variables.turns.append(turns)
         self.model.add_linear_constraint(
             variables.delta[i + 1] + variables.y[i + 1] - variables.x[i + 1]

@@ -86,17 +86,18 @@ class Watch:
         highs: bool = False,
         gap: float = 0.0,
         most_nodes: int | None = None,
+        fallback: bool = True,
     ) -> mathopt.SolveResult:
         """Solve a program with SCIP, or HiGHS, within the time that is left.
 
         ``gap`` is the relative gap that is good enough, ``most_nodes`` ends the search sooner.
+        Without ``fallback`` the other solver is not asked where the first one fails.
 
         Raises
         ------
         SolverError
-            The solver failed, and the other one did too.
+            The solver failed, and so did the other one, where that was to be asked.
         """
-        solver = mathopt.SolverType.HIGHS if highs else mathopt.SolverType.GSCIP
         params = mathopt.SolveParameters(
             time_limit=timedelta(seconds=max(0.05, min(limit_s, self.left_s()))),
             random_seed=seed,
@@ -104,14 +105,24 @@ class Watch:
             absolute_gap_tolerance=TOLERANCE / 10,
             node_limit=most_nodes,
         )
-        result = self._interruptible(model, solver, params)
-        if result.termination.reason in FAILED:
-            # HiGHS's presolve was seen to break sound models of this kind.
-            params.presolve = mathopt.Emphasis.OFF
-            result = self._interruptible(model, mathopt.SolverType.HIGHS, params)
-        if result.termination.reason in FAILED:
-            raise SolverError(f"SCIP and HiGHS: {result.termination}", where="bandwidth")
-        return result
+        order = [mathopt.SolverType.HIGHS, mathopt.SolverType.GSCIP]
+        if not highs:
+            order.reverse()
+        wrong: list[str] = []
+        for solver in order if fallback else order[:1]:
+            if solver is mathopt.SolverType.HIGHS and wrong:
+                # HiGHS's presolve was seen to break sound models of this kind.
+                params.presolve = mathopt.Emphasis.OFF
+            try:
+                result = self._interruptible(model, solver, params)
+            except (AttributeError, RuntimeError, ValueError) as error:
+                # MathOpt raises the first of these where it stumbles over HiGHS's own error.
+                wrong.append(f"{solver.name}: {error.__context__ or error}")
+                continue
+            if result.termination.reason not in FAILED:
+                return result
+            wrong.append(f"{solver.name}: {result.termination}")
+        raise SolverError("; ".join(wrong), where="bandwidth")
 
     def _interruptible(
         self,

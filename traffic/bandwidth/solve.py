@@ -197,15 +197,19 @@ def _prove_none(search: CellSearch, watch: Watch, seed: int) -> str:
         return "bound: no phase meets every green at any cycle of the range"
     model = BandModel(search.problem)
     model.model.add_linear_constraint(mathopt.fast_sum(model.values) >= TOLERANCE)
-    reason = watch.solve(
-        model.model, seed=seed, limit_s=watch.left_s(), highs=not search.highs
-    ).termination
-    if reason.reason in (
-        mathopt.TerminationReason.INFEASIBLE,
-        mathopt.TerminationReason.INFEASIBLE_OR_UNBOUNDED,
-    ):
-        return "two solvers: SCIP and HiGHS each found the program infeasible"
-    return ""
+    for highs in (False, True):
+        try:
+            result = watch.solve(
+                model.model, seed=seed, limit_s=watch.left_s(), highs=highs, fallback=False
+            )
+        except SolverError:
+            return ""
+        if result.termination.reason not in (
+            mathopt.TerminationReason.INFEASIBLE,
+            mathopt.TerminationReason.INFEASIBLE_OR_UNBOUNDED,
+        ):
+            return ""
+    return "two solvers: SCIP and HiGHS each found the program infeasible"
 
 
 def measure_plan(
