@@ -12,6 +12,12 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from traffic.errors import InvalidInputError
+from traffic.io.sumo_switches import (
+    read_switches,
+    require_programs,
+    stretches,
+    whole_programs,
+)
 from traffic.network import RoadGraph
 from traffic.plan import Stage, TimingPlan
 from traffic.safety import DEFAULT_RULES, Rules, Violation, check_phases
@@ -78,10 +84,17 @@ def read_programs(path: Path) -> tuple[tuple[str, Program], ...]:
     InvalidInputError
         The file is no additional file, or a program lacks something or jumps between phases.
     """
+    return _programs(path, _root(path))
+
+
+def _root(path: Path) -> ET.Element:
     try:
-        root = ET.parse(path).getroot()
+        return ET.parse(path).getroot()
     except (OSError, ET.ParseError) as error:
         raise InvalidInputError(f"cannot be read: {error}", where=str(path)) from None
+
+
+def _programs(path: Path, root: ET.Element) -> tuple[tuple[str, Program], ...]:
     return tuple(_program(path, logic) for logic in root.iter("tlLogic"))
 
 
@@ -122,7 +135,9 @@ def check_file(
     """Check what a file makes the signals of a network show, whoever wrote it.
 
     The file is read phase by phase; nothing of what made it is used. See ``check_phases`` for the
-    rules. Of an actuated program the durations as written are what is checked.
+    rules. Of an actuated program the durations as written are what is checked. Where a WAUT
+    switches programs, what is shown around each switch is checked too, and programs that only
+    lead from one to another are checked as a part of it.
 
     Returns
     -------
@@ -135,12 +150,29 @@ def check_file(
     InvalidInputError
         The file is unusable, or names a signal that the network does not have.
     """
-    found: dict[str, tuple[Violation, ...]] = {}
-    for signal_id, program in read_programs(path):
+    root = _root(path)
+    programs: dict[str, dict[str, Program]] = {}
+    for signal_id, program in _programs(path, root):
         if signal_id not in graph.signals:
             raise InvalidInputError(f"no signal {signal_id!r} in the network", where=str(path))
-        broken = check_phases(graph.signals[signal_id], program.phases, rules)
-        found[signal_id] = (*found.get(signal_id, ()), *broken)
+        programs.setdefault(signal_id, {})[program.id] = program
+    switches = read_switches(root, path)
+    found: dict[str, tuple[Violation, ...]] = {}
+    for signal_id, own in programs.items():
+        signal = graph.signals[signal_id]
+        changes = switches.get(signal_id, ())
+        require_programs(signal_id, own, changes, str(path))
+        switched = {name for _, name in changes}
+        whole = [name for name in own if name not in switched]
+        whole += whole_programs(own, changes)
+        found[signal_id] = (
+            *(v for name in whole for v in check_phases(signal, own[name].phases, rules)),
+            *(
+                v
+                for rows in stretches(own, changes)
+                for v in check_phases(signal, rows, rules, goes_round=False)
+            ),
+        )
     return found
 
 
@@ -154,10 +186,7 @@ def read_plans(path: Path) -> tuple[TimingPlan, ...]:
     UnsafePlanError
         A plan breaks a rule of ``TimingPlan``.
     """
-    try:
-        root = ET.parse(path).getroot()
-    except (OSError, ET.ParseError) as error:
-        raise InvalidInputError(f"cannot be read: {error}", where=str(path)) from None
+    root = _root(path)
     try:
         return tuple(_plan(logic) for logic in root.iter("tlLogic"))
     except (KeyError, ValueError) as error:

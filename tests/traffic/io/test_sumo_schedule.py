@@ -1,6 +1,7 @@
 """A day in SUMO's own format, shown by SUMO second by second."""
 
 import multiprocessing
+import re
 from pathlib import Path
 
 import pytest
@@ -72,11 +73,37 @@ def test_sumo_shows_what_the_schedule_says(tmp_path: Path, begin_s: int, end_s: 
             assert shown[day.signal_id] == day.state_at(begin_s + second), begin_s + second
 
 
-def test_the_plans_in_the_file_are_safe(tmp_path: Path) -> None:
+def test_what_is_shown_at_the_switches_of_the_file_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "day.add.xml"
-    # Between the transitions of the first two switches.
-    write_timetables(_days(), path, begin_s=400, end_s=500)
+    write_timetables(_days(), path)
     assert set(check_file(GRAPH, path).values()) == {()}
+    # A switch that comes 5 s early cuts a transition short.
+    text = path.read_text()
+    early = re.sub(
+        r'time="(\d+)" to="greenlot-3"', lambda m: f'time="{int(m[1]) - 5}" to="greenlot-3"', text
+    )
+    assert early != text
+    path.write_text(early)
+    assert any(check_file(GRAPH, path).values())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('to="greenlot-3"', 'to="nothing"', "unknown program 'nothing'"),
+        ("<wautJunction ", '<wautJunction procedure="Stretch" ', "procedure 'Stretch'"),
+        ("startProg=", "start=", "no 'startProg'"),
+        ('refTime="0"', 'refTime="x"', "'x'"),
+    ],
+)
+def test_switches_that_nobody_could_follow_are_refused(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "day.add.xml"
+    write_timetables(_days(), path)
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(InvalidInputError, match=message):
+        check_file(GRAPH, path)
 
 
 def test_windows_outside_a_day_are_refused(tmp_path: Path) -> None:
