@@ -11,7 +11,7 @@ import typer
 
 import parking.errors
 import traffic.errors
-from greenlot.cli import car_parks, demo, serve, signals
+from greenlot.cli import bench, car_parks, demo, serve, signals
 from greenlot.errors import GreenlotError
 from greenlot.storage import StorageError
 from parking.errors import ParkingError
@@ -37,6 +37,7 @@ app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.add_typer(signals.app, name="signals", help="Time traffic signals.")
 app.add_typer(car_parks.app, name="parking", help="Allocate parking.")
+app.add_typer(bench.app, name="bench", help="Compare with what a user would take instead.")
 
 
 def main() -> None:
