@@ -13,7 +13,9 @@ PEDESTRIAN_WALK_S = 5
 PEDESTRIAN_SPEED_MPS = 1.2
 
 
-def stages_of(signal: Signal, program: Program | None = None) -> tuple[Stage, ...]:
+def stages_of(
+    signal: Signal, program: Program | None = None, *, cross_in_green: bool = False
+) -> tuple[Stage, ...]:
     """Derive the stages of a program (the signal's active one by default).
 
     A phase with a yellow, without any green, or in which a part of the running stage's greens
@@ -22,7 +24,8 @@ def stages_of(signal: Signal, program: Program | None = None) -> tuple[Stage, ..
     intergreens up.
 
     Each stage's ``min_green_s`` is the largest of 5 s, the program's own minimum, and what a
-    pedestrian needs: 5 s of walk and the crossing at 1.2 m/s, less the intergreen that follows.
+    pedestrian needs: 5 s of walk and the crossing at 1.2 m/s, less the intergreen that follows;
+    with ``cross_in_green``, the green alone must last that long.
 
     Raises
     ------
@@ -42,7 +45,10 @@ def stages_of(signal: Signal, program: Program | None = None) -> tuple[Stage, ..
             groups.append((phase, []))
     if len(groups) < 2:
         raise UnsafePlanError("its program has fewer than two stages", where=where)
-    return tuple(_stage(signal, k, green, clearance) for k, (green, clearance) in enumerate(groups))
+    return tuple(
+        _stage(signal, k, green, clearance, cross_in_green)
+        for k, (green, clearance) in enumerate(groups)
+    )
 
 
 def greens_of(state: str) -> frozenset[int]:
@@ -79,9 +85,11 @@ def _from_first_green(phases: Sequence[Phase]) -> list[Phase]:
     return list(phases)
 
 
-def _stage(signal: Signal, k: int, green: Phase, clearance: Sequence[Phase]) -> Stage:
+def _stage(
+    signal: Signal, k: int, green: Phase, clearance: Sequence[Phase], cross_in_green: bool
+) -> Stage:
     intergreen = tuple(Phase(math.ceil(phase.duration_s), phase.state) for phase in clearance)
-    cleared_s = sum(int(phase.duration_s) for phase in intergreen)
+    cleared_s = 0 if cross_in_green else sum(int(phase.duration_s) for phase in intergreen)
     least_s = max(
         MIN_VEHICLE_GREEN_S,
         math.ceil(green.min_duration_s or 0),

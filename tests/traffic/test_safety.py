@@ -1,19 +1,29 @@
 """Every safety rule is caught when broken, and only then."""
 
 import subprocess
+from dataclasses import replace
+from functools import cache
+from itertools import permutations
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.conftest import sumo_tool
 from tests.traffic.io.test_sumo_net import RESCO, resco
 from tests.traffic.test_intergreens import signal
 from traffic.errors import InvalidInputError, UnsafePlanError
+from traffic.intergreens import intergreen
 from traffic.io.sumo_additional import check_file
 from traffic.io.sumo_net import read_network
+from traffic.network import RoadGraph
 from traffic.plan import Stage, TimingPlan
+from traffic.right_of_way import assign_priority, green_conflict_free, yields
 from traffic.safety import Rules, check_phases, require_safe
 from traffic.signals import Phase, Program, Signal, SignalLink
+from traffic.stages import greens_of, stages_of
 
 Rows = list[tuple[float, str]]
 
@@ -166,20 +176,84 @@ def test_files_that_are_no_programs_are_refused(tmp_path: Path, text: str, messa
         check_file(read_network(resco("cologne1")), path)
 
 
-def test_crossings_of_a_generated_network_are_checked(tmp_path: Path) -> None:
-    net = tmp_path / "walk.net.xml"
+@pytest.fixture(scope="module")
+def walkers(tmp_path_factory: pytest.TempPathFactory) -> RoadGraph:
+    """A generated network with crossings, protected lefts and all-red."""
+    net = tmp_path_factory.mktemp("net") / "walk.net.xml"
     subprocess.run(
         [
             *(sumo_tool("netgenerate"), "--grid", "--grid.number", "2", "--grid.length", "200"),
-            *("--grid.attach-length", "100", "--default.lanenumber", "2", "--sidewalks.guess"),
-            *("--crossings.guess", "--default-junction-type", "traffic_light", "-o", str(net)),
+            *("--grid.attach-length", "100", "--default.lanenumber", "2", "--turn-lanes", "1"),
+            *("--sidewalks.guess", "--crossings.guess", "--tls.allred.time", "2"),
+            *("--default-junction-type", "traffic_light", "-o", str(net)),
         ],
         check=True,
         capture_output=True,
     )
-    graph = read_network(net)
-    assert any(link.is_crossing for s in graph.signals.values() for link in s.links)
-    for found in graph.signals.values():
-        # Whatever the generator leaves too short for people on foot is named, and nothing else.
+    return read_network(net)
+
+
+def _with_stages(graph: RoadGraph) -> list[Signal]:
+    return [s for s in graph.signals.values() if len(s.program.phases) > 4]
+
+
+def test_programs_with_crossings_are_safe_but_for_people_on_foot(walkers: RoadGraph) -> None:
+    signals = _with_stages(walkers)
+    assert len(signals) == 4
+    for found in signals:
+        # What the generator leaves too short for people on foot is named, and nothing else.
         broken = {violation.rule for violation in check_phases(found, found.program.phases)}
         assert broken <= {"pedestrian"}
+
+
+def test_crossings_get_the_green_that_people_on_foot_need(walkers: RoadGraph) -> None:
+    for found in _with_stages(walkers):
+        stages = stages_of(found, cross_in_green=True)
+        least = [replace(stage, green_s=stage.min_green_s) for stage in stages]
+        rows = [phase for stage in least for phase in TimingPlan.phases_of(stage)]
+        assert check_phases(found, rows) == ()
+        # One second less is too short for some crossing.
+        crossings = {link.index for link in found.links if link.is_crossing}
+        for k, stage in enumerate(least):
+            short = [*least]
+            short[k] = replace(stage, green_s=stage.green_s - 1, min_green_s=1)
+            rows = [phase for stage in short for phase in TimingPlan.phases_of(stage)]
+            broken = {violation.rule for violation in check_phases(found, rows)}
+            assert ("pedestrian" in broken) == bool(greens_of(stage.green_state) & crossings)
+
+
+def test_stages_with_crossings_in_any_order_are_safe(walkers: RoadGraph) -> None:
+    found = _with_stages(walkers)[0]
+    states = [stage.green_state for stage in stages_of(found)]
+    for order in permutations(states):
+        phases: list[Phase] = []
+        for k, state in enumerate(order):
+            between = intergreen(found, state, order[(k + 1) % len(order)])
+            phases += [Phase(30, state), *between]
+        broken = check_phases(found, phases)
+        assert {violation.rule for violation in broken} <= {"yellow-trap"}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(sorted(RESCO)), st.randoms(use_true_random=False))
+def test_new_stages_and_the_changes_between_them_are_safe(name: str, random: Random) -> None:
+    """Whatever links go together, in whatever order: only a yellow trap may be in it."""
+    found = random.choice(list(_graph(name).signals.values()))
+    states: list[str] = []
+    for _ in range(random.randint(2, 4)):
+        links: set[int] = set()
+        for link in random.sample(range(found.link_count), found.link_count):
+            if all(yields(found, link, other) is not None for other in found.foes[link] & links):
+                links.add(link)
+        states.append(assign_priority(found, links))
+    phases: list[Phase] = []
+    for k, state in enumerate(states):
+        phases += [Phase(20, state), *intergreen(found, state, states[(k + 1) % len(states)])]
+    assert all(green_conflict_free(found, phase.state) for phase in phases)
+    broken = check_phases(found, phases)
+    assert {violation.rule for violation in broken} <= {"yellow-trap"}
+
+
+@cache
+def _graph(name: str) -> RoadGraph:
+    return read_network(resco(name))
