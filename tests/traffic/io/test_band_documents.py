@@ -393,3 +393,27 @@ def test_the_schemas_are_schemas_and_agree_on_what_a_corridor_is() -> None:
 def test_a_question_that_is_written_is_read_as_the_same(document: Document) -> None:
     asked = question(document)
     assert question(question_document(asked)) == asked
+
+
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+
+
+def test_the_examples_of_the_docs_are_answered_as_the_page_says() -> None:
+    """The figures in docs/bandwidth.md."""
+    textbook = json.loads((EXAMPLES / "textbook.json").read_text(encoding="utf-8"))
+    answer = solved(textbook)
+    assert answer["band_out_s"] == pytest.approx(22.45045, abs=1e-4)
+    assert answer["integer_plan"]["band_out_s"] == pytest.approx(22.45045, abs=1e-4)
+    answer = solved(textbook, cycle_s=Range(60, 120))
+    assert answer["cycle_s"] == pytest.approx(87.27, abs=0.005)
+    assert answer["band_in_s"] == pytest.approx(32.66, abs=0.005)
+    assert answer["integer_plan"]["cycle_s"] == 87
+    assert answer["integer_plan"]["band_in_s"] == pytest.approx(31.49, abs=0.005)
+    crossed = json.loads((EXAMPLES / "crossing.json").read_text(encoding="utf-8"))
+    assert solved(crossed)["status"] == "optimal"
+
+
+def test_the_docs_link_to_the_schemas() -> None:
+    for name in ("corridor", "network", "band_plan"):
+        linked = EXAMPLES.parent / "schemas" / f"{name}.schema.json"
+        assert json.loads(linked.read_text(encoding="utf-8")) == schema(name)
