@@ -171,6 +171,17 @@ class RoadGraph:
         controlled = tuple(m for m in self.movements if m.signal_id is not None)
         return _grouped(controlled, lambda movement: movement.signal_id or "")
 
+    @cached_property
+    def _connections_by_edge(self) -> Mapping[str, tuple[Connection, ...]]:
+        groups: dict[str, list[Connection]] = {}
+        for connection in self.connections:
+            groups.setdefault(connection.from_edge, []).append(connection)
+        return {key: tuple(group) for key, group in groups.items()}
+
+    def connections_from(self, edge_id: str) -> tuple[Connection, ...]:
+        """Return the ways from an edge's lanes."""
+        return self._connections_by_edge.get(edge_id, ())
+
     def movements_from(self, edge_id: str) -> tuple[Movement, ...]:
         """Return the turns that leave an edge."""
         return self._by_from_edge.get(edge_id, ())

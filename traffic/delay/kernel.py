@@ -18,7 +18,9 @@ from traffic.delay.lane_groups import CRITICAL_GAP_S
 # Vehicles a lane that wait inside the junction and clear when a yielding green ends.
 SNEAKERS = 1.2
 # Share of the gaps that is left while foes discharge a queue, at a signal and without one.
-BUSY_GAPS, BUSY_GAPS_OPEN = 0.3, 0.05
+BUSY_GAPS, BUSY_GAPS_OPEN = 0.2, 0.05
+# Share of the saturation flow that is left where drivers look out for others.
+YIELD_FACTOR = 0.9
 # Share of the saturation flow at which drivers turn right after a stop.
 STOP_FACTOR = 0.6
 # A queue shorter than this is no queue.
@@ -112,7 +114,7 @@ def run(  # type: ignore[no-untyped-def]
     storage,
     from_outside,
     slice_s,
-    flow_veh,
+    scale,
     delay,
     random_delay,
     stops,
@@ -124,7 +126,7 @@ def run(  # type: ignore[no-untyped-def]
 
     Second c of a cycle is the one that begins at a time whose remainder by the cycle is c. Fills
     ``delay``, ``random_delay`` (vehicle seconds), ``stops``, ``served``, ``longest`` (vehicles) of
-    each queue, (q,), and ``blocked_s`` (g,).
+    each queue, (q,), and ``blocked_s`` (g,). ``scale`` multiplies the demand.
     """
     count = queue_signal.size
     groups = group_lanes.size
@@ -143,9 +145,9 @@ def run(  # type: ignore[no-untyped-def]
             rates_of(codes[q], cycle, start_loss_s[q], end_gain_s[q], p, y, e)
             for c in range(cycle):
                 protected[c, q] = p[c] * saturation[q]
-                yielding[c, q] = y[c] * saturation[q]
+                yielding[c, q] = y[c] * saturation[q] * YIELD_FACTOR
                 extra[c, q] = e[c] * SNEAKERS * group_lanes[g]
-    outside = from_outside.T.copy()
+    outside = from_outside.T * scale
     ring = 2
     for w in range(way_lag_s.size):
         ring = max(ring, way_lag_s[w] + 1)

@@ -19,7 +19,9 @@ from traffic.network import Connection, RoadGraph
 YIELD_WEIGHT = 2.5
 LEVELLING_ROUNDS = 40
 # A driver who yields takes a gap of this many seconds (HCM's critical headway of left turns).
-CRITICAL_GAP_S = 4.5
+CRITICAL_GAP_S = 5.0
+# Behind a junction drivers keep their lane over a shorter edge than this.
+SHORT_M = 50.0
 # Without a signal, ways that yield are modelled from this degree of saturation on.
 LEAST_CROSSING_LOAD = 0.12
 
@@ -154,7 +156,7 @@ def _groups_of(
         for _, turns in served
         for to_edge in turns
     }
-    splits = _levelled(graph, demand, served, flows)
+    splits = _levelled(graph, demand, served, flows, _lane_shares(graph, demand, served, flows))
     return [
         LaneGroup(
             approach,
@@ -186,11 +188,53 @@ def _yields(graph: RoadGraph, demand: Demand, k: int) -> bool:
     return any(_used(demand, other) for other in prior)
 
 
+def _lane_shares(
+    graph: RoadGraph,
+    demand: Demand,
+    served: Sequence[tuple[tuple[int, ...], Mapping[str, int]]],
+    flows: Mapping[str, float],
+) -> dict[str, list[float]]:
+    """How a turn's drivers must share its groups where the edge behind is too short to change lanes.
+
+    They take the lane from which their next turn is possible.
+    """
+    shares: dict[str, list[float]] = {}
+    for to_edge in flows:
+        if graph.edges[to_edge].length_m >= SHORT_M:
+            continue
+        # For each group its lanes' lanes behind the junction.
+        behind = [
+            [
+                c.to_lane
+                for c in graph.connections_from(_approach(graph, turns))
+                if c.to_edge == to_edge and c.from_lane in own
+            ]
+            if to_edge in turns
+            else []
+            for own, turns in served
+        ]
+        weight = [0.0] * len(served)
+        for movement in graph.movements_from(to_edge):
+            onward = demand.flow_vph(to_edge, movement.to_edge)
+            able = [sum(lane in movement.from_lanes for lane in lanes) for lanes in behind]
+            if onward > 0 and sum(able):
+                for g, count in enumerate(able):
+                    weight[g] += onward * count / sum(able)
+        if sum(weight) > 0:
+            shares[to_edge] = [w / sum(weight) for w in weight]
+    return shares
+
+
+def _approach(graph: RoadGraph, turns: Mapping[str, int]) -> str:
+    return graph.connections[next(iter(turns.values()))].from_edge
+
+
 def _levelled(
     graph: RoadGraph,
     demand: Demand,
     served: Sequence[tuple[tuple[int, ...], Mapping[str, int]]],
     flows: Mapping[str, float],
+    given: Mapping[str, Sequence[float]],
 ) -> list[dict[str, float]]:
     """Share each turn's flow out among groups until the groups that it uses are equally full."""
 
@@ -206,8 +250,11 @@ def _levelled(
     costs = {(g, t): cost(g, t) for t, groups in options.items() for g in groups}
     split = [dict.fromkeys(turns, 0.0) for _, turns in served]
     for to_edge, groups in options.items():
+        shares = given.get(to_edge)
         for g in groups:
-            split[g][to_edge] = flows[to_edge] / len(groups)
+            part = 1 / len(groups) if shares is None else shares[g]
+            split[g][to_edge] = flows[to_edge] * part
+    options = {t: groups for t, groups in options.items() if t not in given}
     if all(len(groups) == 1 for groups in options.values()):
         return split
     loads = [sum(costs[g, t] * x for t, x in turns.items()) for g, turns in enumerate(split)]

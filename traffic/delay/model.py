@@ -134,8 +134,11 @@ class DelayModel:
             cycles[s] = own.shape[1]
         return self.run(codes, cycles)
 
-    def run(self, codes: Codes, cycles: NDArray[np.int64]) -> Estimate:
-        """Judge one plan given by codes (q, longest cycle) and cycles (s + 1,)."""
+    def run(self, codes: Codes, cycles: NDArray[np.int64], scale: float = 1.0) -> Estimate:
+        """Judge one plan given by codes (q, longest cycle) and cycles (s + 1,).
+
+        ``scale`` multiplies the demand.
+        """
         n = self.network
         result = np.zeros((5, n.queues))
         blocked_s = np.zeros(len(n.groups))
@@ -161,17 +164,19 @@ class DelayModel:
             n.storage,
             n.from_outside,
             n.slice_s,
-            n.flow_veh,
+            scale,
             *result,
             blocked_s,
         )
         delay, random, stops, served, longest = result
-        return Estimate(delay, random, stops, served, longest, n.stop_loss_s, n.vehicles)
+        return Estimate(delay, random, stops, served, longest, n.stop_loss_s, n.vehicles * scale)
 
     def run_many(
-        self, plans: Sequence[tuple[Codes, NDArray[np.int64]]], pool: ThreadPoolExecutor | None
+        self,
+        plans: Sequence[tuple[Codes, NDArray[np.int64], float]],
+        pool: ThreadPoolExecutor | None,
     ) -> list[Estimate]:
         """Judge several plans, side by side where a pool is given; answers in their order."""
         if pool is None:
-            return [self.run(codes, cycles) for codes, cycles in plans]
+            return [self.run(*plan) for plan in plans]
         return list(pool.map(lambda plan: self.run(*plan), plans))

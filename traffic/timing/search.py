@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from traffic.delay.flow_network import Floats
-from traffic.delay.model import DelayModel, Estimate
+from traffic.delay.model import Codes, DelayModel, Estimate
 from traffic.timing.moves import cycle_of, random_move
 from traffic.timing.options import Options
-from traffic.timing.state import Encoder, SignalState
+from traffic.timing.state import Encoder, Ints, SignalState
 
 States = tuple[SignalState, ...]
 
@@ -34,6 +34,9 @@ EVALUATIONS = (600, 4000)
 # Cycles that are compared, kept after the first and after the second round.
 CYCLES, SECOND, LAST = 9, 4, 2
 LEAST_GAIN = 1e-6
+# A plan is judged at the demand and at a higher one, as counts are uncertain and arrivals random:
+# (factor of the demand, weight).
+LEVELS = ((1.0, 0.65), (1.2, 0.35))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +136,21 @@ class Search:
         stopped = self._should_stop is not None and self._should_stop()
         return stopped or time.perf_counter() >= self._end
 
-    def _by_queue(self, estimate: Estimate) -> Floats:
-        cost: Floats = estimate.by_queue_veh_s + self._penalty_s * estimate.stops
-        return cost
-
-    def _cost(self, estimate: Estimate) -> float:
-        return float(self._by_queue(estimate).sum())
+    def _judge(self, plans: Sequence[tuple[Codes, Ints]]) -> list[Floats]:
+        """Cost of each plan by queue, (q,), at the demand and at its peaks."""
+        jobs = [(*plan, scale) for plan in plans for scale, _ in LEVELS]
+        found = self.model.run_many(jobs, self._pool)
+        self.used += len(jobs)
+        costs = []
+        for k in range(len(plans)):
+            levels = found[k * len(LEVELS) : (k + 1) * len(LEVELS)]
+            costs.append(
+                sum(
+                    weight * (e.by_queue_veh_s + self._penalty_s * e.stops)
+                    for (_, weight), e in zip(LEVELS, levels, strict=True)
+                )
+            )
+        return costs
 
     def _cycles(self) -> list[int]:
         """Common cycles worth trying, by what every signal would lose by itself."""
@@ -162,16 +174,14 @@ class Search:
             assert split is not None
             states.append(SignalState(found[1], tuple(int(g) for g in split[1]), 0))
         run = _Run(cycle_s, tuple(states), math.inf)
-        run.cost = self._cost(self.model.run(*self.encoder.encode(run.states)))
-        self.used += 1
+        run.cost = float(self._judge([self.encoder.encode(run.states)])[0].sum())
         return run
 
     def _improve(self, run: _Run, evaluations: int, *, alone: bool) -> None:
         """Move signals for about so many judgements of the whole network."""
         end = self.used + evaluations
         plan = self.encoder.encode(run.states)
-        base = self._by_queue(self.model.run(*plan))
-        self.used += 1
+        base = self._judge([plan])[0]
         run.cost = float(base.sum())
         cycles = self._other_cycles(run.cycle_s) if alone else ()
         while self.used < end and not self._over():
@@ -180,13 +190,7 @@ class Search:
                 tries = [
                     {k: own[r] for k, own in zip(signals, moves, strict=True)} for r in range(TRIES)
                 ]
-                judged = [
-                    self._by_queue(estimate)
-                    for estimate in self.model.run_many(
-                        [self.encoder.change(plan, change) for change in tries], self._pool
-                    )
-                ]
-                self.used += len(tries)
+                judged = self._judge([self.encoder.change(plan, change) for change in tries])
                 gains = self._gains(signals, base, judged)
                 change = {
                     k: tries[r][k]
@@ -229,8 +233,7 @@ class Search:
         together = None
         if change and change != tries[best]:
             new = self.encoder.change(plan, change)
-            cost = self._by_queue(self.model.run(*new))
-            self.used += 1
+            cost = self._judge([new])[0]
             together = (new, cost, change)
         if (
             together is not None
@@ -244,7 +247,9 @@ class Search:
     def _other_cycles(self, cycle_s: int) -> tuple[int, ...]:
         """Cycles that single signals may take beside the common one."""
         return tuple(
-            c for c in (cycle_s, cycle_s // 2 if cycle_s % 2 == 0 else 0, 2 * cycle_s) if c > 0
+            cycle
+            for cycle in (cycle_s, cycle_s // 2 if cycle_s % 2 == 0 else 0, 2 * cycle_s)
+            if self.cycle_range_s[0] <= cycle <= self.cycle_range_s[1]
         )
 
     def _retimed(self, run: _Run) -> _Run:
