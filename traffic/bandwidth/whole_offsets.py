@@ -166,7 +166,11 @@ def _whole(green: Window, cycle: int) -> Window:
 
 
 def only_rounded(whole: Rounded, real: Plan) -> Plan:
-    """Round a real plan's offsets: what is left where whole seconds leave no band."""
+    """Round a real plan's offsets: what is left where whole seconds leave no band.
+
+    Progression lines that may meet red are no lines: roads that have them count as left out.
+    """
+    lines = whole.problem.method != "maxband"
     cycle = whole.cycle_s
     problem = settled(
         whole,
@@ -177,7 +181,7 @@ def only_rounded(whole: Rounded, real: Plan) -> Plan:
     )
     offsets = tuple(float(round(offset / real.cycle_s * cycle) % cycle) for offset in real.offset_s)
     roads = tuple(
-        _on_offsets(road, own, offsets, cycle)
+        _on_offsets(road, replace(own, dropped=own.dropped or lines), offsets, cycle)
         for road, own in zip(problem.roads, real.roads, strict=True)
     )
     return Plan(float(cycle), roads, offsets)
