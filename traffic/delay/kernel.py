@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from traffic.delay.flow_network import AFTER_STOP, PROTECTED, RED, YELLOW, YIELDING
-from traffic.delay.lane_groups import CRITICAL_GAP_S
+from traffic.delay.lane_groups import CRITICAL_GAP_OPEN_S, CRITICAL_GAP_S
 
 # Vehicles a lane that wait inside the junction and clear when a yielding green ends.
 SNEAKERS = 1.2
@@ -200,10 +200,11 @@ def run(  # type: ignore[no-untyped-def]
                             queued = True
                     gaps = 1.0
                     if flow > 1e-4:
-                        follow = group_lanes[g] / saturation[q]
+                        follow = group_lanes[g] / (saturation[q] * YIELD_FACTOR)
+                        gap_s = CRITICAL_GAP_S if queue_signal[q] < signals else CRITICAL_GAP_OPEN_S
                         gaps = (
                             flow
-                            * math.exp(-flow * CRITICAL_GAP_S)
+                            * math.exp(-flow * gap_s)
                             / (1.0 - math.exp(-flow * follow))
                             * follow
                         )

@@ -18,8 +18,9 @@ from traffic.network import Connection, RoadGraph
 # A yielding turn holds its lane for longer than its own headway.
 YIELD_WEIGHT = 2.5
 LEVELLING_ROUNDS = 40
-# A driver who yields takes a gap of this many seconds (HCM's critical headway of left turns).
-CRITICAL_GAP_S = 5.0
+# Gaps in s that a yielding driver takes at a signal, and without one where he has to stop first.
+# Fitted to SUMO's junctions; HCM has 4.5 for permissive lefts, 6.2 to 7.1 from minor roads.
+CRITICAL_GAP_S, CRITICAL_GAP_OPEN_S = 5.0, 8.5
 # Behind a junction drivers keep their lane over a shorter edge than this.
 SHORT_M = 50.0
 # Without a signal, ways that yield are modelled from this degree of saturation on.
@@ -126,7 +127,7 @@ def _crossing_load(
     if prior_vps <= 0:
         return 0.0
     follow_s = discharge(demand.fleet, connection.speed_mps).headway_s
-    gaps = prior_vps * math.exp(-prior_vps * CRITICAL_GAP_S)
+    gaps = prior_vps * math.exp(-prior_vps * CRITICAL_GAP_OPEN_S)
     return own_vps * (1 - math.exp(-prior_vps * follow_s)) / gaps
 
 

@@ -102,6 +102,8 @@ class Search:
         steps = model.network.queues * model.network.duration_s
         self.budget = int(np.clip(WORK / max(1, steps), *EVALUATIONS))
         self.used = 0
+        # Of the best plan; known after ``run``.
+        self.cycle_s = cycle_s[1]
         self._linked: list[set[int]] = []
         self._around = self._neighbourhoods()
         self._classes = self._coloured()
@@ -121,6 +123,7 @@ class Search:
             if len(runs) == 1 and share != shares[-1]:
                 break
         best = self._retimed(runs[0])
+        self.cycle_s = best.cycle_s
         plan = self.encoder.encode(best.states)
         return best.states, self.model.run(*plan)
 
