@@ -6,13 +6,15 @@ start of their first edge; time within junctions is left out. Passages at or aft
 end are not counted, so that over a window an edge takes in at least what it gives out.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from traffic.demand import Demand, Floats
 from traffic.errors import InvalidInputError
@@ -36,7 +38,6 @@ class _Ride:
         return sum(times_s.size * weight for times_s, weight in self.parts)
 
 
-Key = TypeVar("Key")
 Way = tuple[str, ...]
 Rides = dict[tuple[Way, VehicleType], _Ride]
 
@@ -104,16 +105,17 @@ def read_demand(
         rides.setdefault((way, kind), _Ride(ride.row)).parts.extend(ride.parts)
     if not rides:
         raise InvalidInputError(f"no vehicle departs from {begin_s:g} to {end_s:g} s", where=listed)
-    sums = _Sums(roads, begin_s, end_s, slice_s)
+    passages = _Passages(roads)
     for (way, kind), ride in rides.items():
-        sums.add(way, kind, ride)
+        passages.add(way, kind, ride)
+    sums = passages.sums(begin_s, end_s, slice_s)
     return Demand(
         begin_s=begin_s,
         end_s=end_s,
         slice_s=slice_s,
-        departures=sums.departures,
-        turns=sums.turns,
-        arrivals=sums.arrivals,
+        departures={b: found for (a, b), found in sums.items() if not a},
+        turns={turn: found for turn, found in sums.items() if all(turn)},
+        arrivals={a: found for (a, b), found in sums.items() if not b},
         vehicles=sum(ride.vehicles for ride in rides.values()),
         fleet=fleet_of((kind, ride.vehicles) for (_, kind), ride in rides.items()),
         source=listed,
@@ -204,35 +206,43 @@ class _Roads:
             )
 
 
-class _Sums:
-    """Adds rides up by slices."""
+class _Passages:
+    """Who passes where and when, gathered ride by ride and added up by slices in the end."""
 
-    def __init__(self, roads: _Roads, begin_s: float, end_s: float, slice_s: float) -> None:
+    def __init__(self, roads: _Roads) -> None:
         self._roads = roads
-        self._begin_s, self._end_s, self._slice_s = begin_s, end_s, slice_s
-        self._slices = int(np.ceil((end_s - begin_s) / slice_s - 1e-9))
-        self.departures: dict[str, Floats] = {}
-        self.turns: dict[tuple[str, str], Floats] = {}
-        self.arrivals: dict[str, Floats] = {}
+        # ("", edge) is a departure, (edge, "") an arrival, (edge, edge) a turn.
+        self._places: dict[tuple[str, str], int] = {}
+        self._at: list[NDArray[np.intp]] = []
+        self._times_s: list[Floats] = []
+        self._weights: list[Floats] = []
 
     def add(self, way: Way, kind: VehicleType, ride: _Ride) -> None:
         """Add everyone who drives a way."""
-        edges = self._roads.edges
-        roads = [edges.get(edge) for edge in way]
         # Edges without cars pass in no time: nothing is known of them.
-        paces_s = [kind.pace_s(r.length_m, r.speed_limit_mps) if r else 0.0 for r in roads]
-        ends_s = np.cumsum([0.0, *paces_s])
-        times_s = np.concatenate([part[0] for part in ride.parts])
-        weights = np.concatenate([np.full(part[0].size, part[1]) for part in ride.parts])
+        known = (self._roads.edges.get(edge) for edge in way)
+        paces_s = (kind.pace_s(r.length_m, r.speed_limit_mps) if r else 0.0 for r in known)
+        ends_s = [0.0, *accumulate(paces_s)]
+        at: list[int] = []
+        after_s: list[float] = []
         for first, last in self._roads.pieces(way, kind, ride.row):
-            self._count(self.departures, way[first], times_s + ends_s[first], weights)
-            for k in range(first, last - 1):
-                self._count(self.turns, (way[k], way[k + 1]), times_s + ends_s[k + 1], weights)
-            self._count(self.arrivals, way[last - 1], times_s + ends_s[last], weights)
+            stops = ("", *way[first:last], "")
+            at += [self._places.setdefault(p, len(self._places)) for p in pairwise(stops)]
+            after_s += ends_s[first : last + 1]
+        for times_s, weight in ride.parts:
+            passes_s = np.add.outer(times_s, after_s).ravel()
+            self._times_s.append(passes_s)
+            self._at.append(np.tile(np.array(at, dtype=np.intp), times_s.size))
+            self._weights.append(np.full(passes_s.size, weight))
 
-    def _count(self, into: dict[Key, Floats], key: Key, times_s: Floats, weights: Floats) -> None:
-        inside = times_s < self._end_s
-        if inside.any():
-            slots = ((times_s[inside] - self._begin_s) / self._slice_s).astype(np.intp)
-            sums = into.setdefault(key, np.zeros(self._slices))
-            np.add.at(sums, np.minimum(slots, self._slices - 1), weights[inside])
+    def sums(self, begin_s: float, end_s: float, slice_s: float) -> dict[tuple[str, str], Floats]:
+        """Count by place and slice; places that nobody passes within the window are left out."""
+        slices = math.ceil((end_s - begin_s) / slice_s - 1e-9)
+        counts = np.zeros((len(self._places), slices))
+        times_s = np.concatenate(self._times_s)
+        inside = times_s < end_s
+        slots = ((times_s[inside] - begin_s) / slice_s).astype(np.intp)
+        places = np.concatenate(self._at)[inside]
+        weights = np.concatenate(self._weights)[inside]
+        np.add.at(counts, (places, np.minimum(slots, slices - 1)), weights)
+        return {place: counts[k] for place, k in self._places.items() if counts[k].any()}
