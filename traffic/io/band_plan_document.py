@@ -86,7 +86,7 @@ def _road_document(solved: Solved, band_plan: BandPlan, r: int, whole: bool) -> 
             for i in range(len(own.patterns))
         ],
     }
-    if not solved.lone:
+    if own.dropped or not solved.lone:
         road["served"] = not own.dropped
     return road
 
