@@ -7,8 +7,10 @@ dynamic programming"), and each further period must earn a share of the whole de
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from traffic.demand import Demand, Floats
 from traffic.errors import InvalidInputError
 
-DAY_S = 86400.0
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,60 @@ def profile_of(demand: Demand) -> Floats:
     for counts in demand.turns.values():
         total += counts
     return np.asarray(total / hours)
+
+
+def demand_between(demand: Demand, begin_s: float, end_s: float) -> Demand:
+    """Return the part of a demand that lies within a period.
+
+    Who is under way when the period begins departs in its first slice from the edge that is passed
+    next, so that no edge ever gives out more than it takes in.
+
+    Raises
+    ------
+    InvalidInputError
+        The period is empty, not within the demand's window or not on the edges of its slices.
+    """
+    first = (begin_s - demand.begin_s) / demand.slice_s
+    last = (end_s - demand.begin_s) / demand.slice_s
+    on_edges = abs(first - round(first)) < 1e-9 and (
+        abs(last - round(last)) < 1e-9 or end_s == demand.end_s
+    )
+    if not (demand.begin_s <= begin_s < end_s <= demand.end_s and on_edges):
+        raise InvalidInputError(
+            f"{begin_s:g} to {end_s:g} s; expected slices of {demand.slice_s:g} s within "
+            f"{demand.begin_s:g} to {demand.end_s:g} s",
+            where="begin_s",
+        )
+    part = slice(round(first), math.ceil(last - 1e-9))
+
+    def cut(counts: Mapping[_Key, Floats]) -> dict[_Key, Floats]:
+        return {key: found[part].copy() for key, found in counts.items() if found[part].any()}
+
+    departures, turns, arrivals = cut(demand.departures), cut(demand.turns), cut(demand.arrivals)
+    balance: dict[str, Floats] = {}
+    none = np.zeros(part.stop - part.start)
+    for edge, counts in departures.items():
+        balance[edge] = balance.get(edge, none) - counts
+    for edge, counts in arrivals.items():
+        balance[edge] = balance.get(edge, none) + counts
+    for (a, b), counts in turns.items():
+        balance[a] = balance.get(a, none) + counts
+        balance[b] = balance.get(b, none) - counts
+    for edge, more in balance.items():
+        under_way = max(0.0, float(np.cumsum(more).max()))
+        if under_way > 1e-9:
+            departures.setdefault(edge, none.copy())[0] += under_way
+    return Demand(
+        begin_s=begin_s,
+        end_s=end_s,
+        slice_s=demand.slice_s,
+        departures=departures,
+        turns=turns,
+        arrivals=arrivals,
+        vehicles=math.fsum(float(counts.sum()) for counts in departures.values()),
+        fleet=demand.fleet,
+        source=demand.source,
+    )
 
 
 def _deviations(flows: Floats) -> Floats:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traffic.daytime import find_periods, profile_of
+from traffic.daytime import demand_between, find_periods, profile_of
 from traffic.demand import Demand
 from traffic.errors import InvalidInputError
 
@@ -88,6 +88,40 @@ def test_a_profile_is_what_turns_in_the_network() -> None:
         50,
     )
     np.testing.assert_allclose(profile_of(demand), [900, 240])
+
+
+def _day() -> Demand:
+    # 10 vehicles drive a, b, c; each edge takes a slice.
+    return Demand(
+        begin_s=0,
+        end_s=1000,
+        slice_s=300,
+        departures={"a": np.array([10.0, 4, 0, 0])},
+        turns={("a", "b"): np.array([0.0, 10, 4, 0]), ("b", "c"): np.array([0.0, 0, 10, 4])},
+        arrivals={"c": np.array([0.0, 0, 0, 10])},
+        vehicles=14,
+    )
+
+
+def test_a_period_takes_over_who_is_under_way() -> None:
+    part = demand_between(_day(), 600, 1000)
+    assert (part.begin_s, part.end_s, part.slices) == (600, 1000, 2)
+    # 4 are on a, 10 on b: they depart there.
+    assert {edge: list(counts) for edge, counts in part.departures.items()} == {
+        "a": [4, 0],
+        "b": [10, 0],
+    }
+    assert list(part.turns["b", "c"]) == [10, 4]
+    assert part.vehicles == 14
+    whole = demand_between(_day(), 0, 1000)
+    assert whole.vehicles == 14
+    assert set(whole.departures) == {"a"}
+
+
+@pytest.mark.parametrize(("begin_s", "end_s"), [(100, 600), (0, 500), (-300, 600), (600, 600)])
+def test_periods_that_cut_slices_are_refused(begin_s: float, end_s: float) -> None:
+    with pytest.raises(InvalidInputError, match="slices of 300 s"):
+        demand_between(_day(), begin_s, end_s)
 
 
 @pytest.mark.parametrize(
