@@ -5,13 +5,14 @@ signal; what is left is, for each queue, a list of other queues that its drivers
 travel times and the room that they find on the way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from traffic.delay.lane_groups import LaneGroup, lane_groups
+from traffic.delay.lane_groups import LaneGroup, TurnQueue, lane_groups
 from traffic.demand import Demand
 from traffic.network import RoadGraph
 
@@ -29,12 +30,12 @@ MOST_TRAVEL_S = 400.0
 
 @dataclass(frozen=True, slots=True)
 class FlowNetwork:
-    """Queues (q), lane groups (g), approaches (a), onward ways (w), signals (s).
+    """Queues (q), lane groups (g), onward ways (w), signals (s).
 
     Parameters
     ----------
-    signal_ids, approaches
-        Names of s and a.
+    signal_ids
+        Names of s.
     fixed_code
         What each queue without a signal sees all the time, 0 where a signal decides: (q,). Its
         ``queue_signal`` is one past the last signal.
@@ -44,8 +45,8 @@ class FlowNetwork:
         First queue of each group and one past the last, (g + 1,).
     group_lanes
         Lanes of each group, (g,).
-    group_approach, queue_signal, queue_link
-        Indices, (g,) and (q,).
+    queue_signal, queue_link
+        Indices, (q,).
     saturation
         Vehicles a second of green of all lanes of the group, (q,).
     start_loss_s, end_gain_s
@@ -72,12 +73,10 @@ class FlowNetwork:
     """
 
     signal_ids: tuple[str, ...]
-    approaches: tuple[str, ...]
     fixed_code: NDArray[np.uint8]
     groups: tuple[LaneGroup, ...]
     group_first: Ints
     group_lanes: Floats
-    group_approach: Ints
     queue_signal: Ints
     queue_link: Ints
     saturation: Floats
@@ -112,9 +111,7 @@ def flow_network(graph: RoadGraph, demand: Demand) -> FlowNetwork:
     signal_ids = tuple(
         sorted({queue.signal_id for group in groups for queue in group.queues if queue.signal_id})
     )
-    approaches = tuple(dict.fromkeys(group.approach for group in groups))
     signal_at = {key: k for k, key in enumerate(signal_ids)}
-    approach_at = {key: k for k, key in enumerate(approaches)}
     queues = [(g, queue) for g, group in enumerate(groups) for queue in group.queues]
     group_first = np.cumsum([0, *(len(group.queues) for group in groups)])
     of_turn: dict[tuple[str, str], list[tuple[int, float]]] = {}
@@ -131,7 +128,6 @@ def flow_network(graph: RoadGraph, demand: Demand) -> FlowNetwork:
     accel = demand.fleet.accel_mps2
     return FlowNetwork(
         signal_ids=signal_ids,
-        approaches=approaches,
         fixed_code=np.array(
             [
                 0 if queue.signal_id else YIELDING if queue.yields else PROTECTED
@@ -142,7 +138,6 @@ def flow_network(graph: RoadGraph, demand: Demand) -> FlowNetwork:
         groups=groups,
         group_first=group_first.astype(np.int64),
         group_lanes=lanes,
-        group_approach=np.array([approach_at[group.approach] for group in groups], dtype=np.int64),
         queue_signal=np.array(
             [signal_at.get(queue.signal_id or "", len(signal_ids)) for _, queue in queues],
             dtype=np.int64,
@@ -185,7 +180,7 @@ class _Walker:
         demand: Demand,
         of_turn: Mapping[tuple[str, str], list[tuple[int, float]]],
     ) -> None:
-        self._graph = graph
+        self.graph = graph
         self._demand = demand
         self._of_turn = of_turn
         self._turn_s = {
@@ -209,7 +204,7 @@ class _Walker:
         for _ in range(MOST_EDGES):
             after: dict[str, tuple[float, float, float]] = {}
             for edge_id, (share, travel_s, room) in front.items():
-                edge = self._graph.edges[edge_id]
+                edge = self.graph.edges[edge_id]
                 speed = min(edge.speed_limit_mps * fleet.speed_factor, fleet.max_speed_mps)
                 travel_s += edge.length_m / speed
                 room += edge.length_m * edge.lanes / fleet.space_m
@@ -255,16 +250,16 @@ def _ways(
     walker: _Walker,
     graph: RoadGraph,
     groups: tuple[LaneGroup, ...],
-    queues: list[tuple[int, object]],
+    queues: Sequence[tuple[int, TurnQueue]],
     demand: Demand,
-) -> dict[str, NDArray]:  # type: ignore[type-arg]
+) -> dict[str, Any]:
     """Onward ways of every queue, and the room on the way to each group."""
     first, to, at, share, lag_s, keep = [0], [], [], [], [], []
     flow = np.zeros(len(groups))
     room = np.zeros(len(groups))
     group_of = [g for g, _ in queues]
     for _, queue in queues:
-        for reached in walker.from_edge(queue.to_edge):  # type: ignore[attr-defined]
+        for reached in walker.from_edge(queue.to_edge):
             spread_s = demand.fleet.speed_deviation * reached.travel_s
             to.append(reached.queue)
             share.append(reached.share)
@@ -272,7 +267,7 @@ def _ways(
             keep.append(spread_s / (1 + spread_s))
             g = group_of[reached.queue]
             at.append(g)
-            came = queue.flow_veh * reached.share  # type: ignore[attr-defined]
+            came = queue.flow_veh * reached.share
             flow[g] += came
             part = len(groups[g].lanes) / graph.edges[groups[g].approach].lanes
             room[g] += came * reached.room_veh * min(1.0, part)
@@ -297,7 +292,7 @@ def _from_outside(walker: _Walker, demand: Demand, count: int) -> Floats:
     outside = np.zeros((count, demand.slices))
     at = np.arange(demand.slices)
     for edge_id, counts in sorted(demand.departures.items()):
-        if counts.sum() <= 0 or edge_id not in walker._graph.edges:
+        if counts.sum() <= 0 or edge_id not in walker.graph.edges:
             continue
         for reached in walker.from_edge(edge_id):
             # What would arrive between two slices is shared by both.
@@ -314,17 +309,17 @@ def _from_outside(walker: _Walker, demand: Demand, count: int) -> Floats:
     return outside
 
 
-def _foes(graph: RoadGraph, queues: list[tuple[int, object]]) -> tuple[Ints, Ints]:
+def _foes(graph: RoadGraph, queues: Sequence[tuple[int, TurnQueue]]) -> tuple[Ints, Ints]:
     """Queues whose drivers go first where a queue's drivers must yield."""
     at: dict[int, int] = {}
     for q, (_, queue) in enumerate(queues):
-        for k in queue.connections:  # type: ignore[attr-defined]
+        for k in queue.connections:
             at[k] = q
     first, foe = [0], []
     for q, (_, queue) in enumerate(queues):
         prior = {
             at[other]
-            for k in queue.connections  # type: ignore[attr-defined]
+            for k in queue.connections
             for other in graph.connections[k].yields_to
             if other in at and at[other] != q
         }

@@ -64,7 +64,7 @@ def rates_of(code, cycle, start_loss_s, end_gain_s, protected, yielding, ends): 
         protected[c] = 0.0
         yielding[c] = 0.0
         ends[c] = 0
-        if now == RED or now == YELLOW:
+        if now in (RED, YELLOW):
             if green:
                 ends[c] = 1 if last == YIELDING else 0
                 over = 0.0

@@ -1,10 +1,10 @@
 """Queues at stop lines: lanes of an approach whose drivers may go the same ways wait together.
 
-An approach is an edge at whose end a signal controls turns, or at which drivers without a signal let
-others go first, or are let go first: at such junctions the waiting depends on the gaps that signals
-before them leave. Its lanes are grouped by the turns that
-they allow and by when they are green; each turn's demand is shared out among the groups that serve
-it, so that the fullest group is as empty as possible, as drivers who choose their lanes would.
+An approach is an edge at whose end a signal controls turns, or at which drivers without a signal
+let others go first, or are let go first: at such junctions the waiting depends on the gaps that
+signals before them leave. Its lanes are grouped by the turns that they allow and by when they are
+green; each turn's demand is shared out among the groups that serve it, so that the fullest group
+is as empty as possible, as drivers who choose their lanes would.
 """
 
 import math
@@ -195,7 +195,7 @@ def _lane_shares(
     served: Sequence[tuple[tuple[int, ...], Mapping[str, int]]],
     flows: Mapping[str, float],
 ) -> dict[str, list[float]]:
-    """How a turn's drivers must share its groups where the edge behind is too short to change lanes.
+    """How a turn's drivers share its groups where the edge behind is too short to change lanes.
 
     They take the lane from which their next turn is possible.
     """
@@ -217,8 +217,10 @@ def _lane_shares(
         weight = [0.0] * len(served)
         for movement in graph.movements_from(to_edge):
             onward = demand.flow_vph(to_edge, movement.to_edge)
-            able = [sum(lane in movement.from_lanes for lane in lanes) for lanes in behind]
-            if onward > 0 and sum(able):
+            able = [
+                len([lane for lane in lanes if lane in movement.from_lanes]) for lanes in behind
+            ]
+            if onward > 0 and any(able):
                 for g, count in enumerate(able):
                     weight[g] += onward * count / sum(able)
         if sum(weight) > 0:

@@ -165,7 +165,11 @@ class DelayModel:
             n.from_outside,
             n.slice_s,
             scale,
-            *result,
+            result[0],
+            result[1],
+            result[2],
+            result[3],
+            result[4],
             blocked_s,
         )
         delay, random, stops, served, longest = result

@@ -2,10 +2,11 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from traffic.corridors import Corridor
 from traffic.delay.model import DelayModel, Estimate
 from traffic.demand import Demand
 from traffic.errors import InvalidInputError
@@ -14,8 +15,8 @@ from traffic.plan import MAX_CYCLE_S, MIN_CYCLE_S, TimingPlan
 from traffic.safety import require_safe
 from traffic.stages import greens_of
 from traffic.timing.options import Options, options_of
-from traffic.timing.search import Search, Step
-from traffic.timing.state import SignalState
+from traffic.timing.preferences import preferences
+from traffic.timing.search import Search, States, Step
 
 MIN_GREEN_S = 5
 # A network whose queues grow over the window serves less than this share of its demand.
@@ -40,6 +41,8 @@ class NetworkPlan:
         Approaches (edge ids) at which the model's queues outlast the window.
     evaluations, solve_s, seed
         Of the search: plans that were judged, seconds, seed.
+    states, alternatives
+        The plans as the search holds them, and its best ones at other cycles, best first.
     """
 
     plans: tuple[TimingPlan, ...]
@@ -51,6 +54,8 @@ class NetworkPlan:
     evaluations: int
     solve_s: float
     seed: int
+    states: States
+    alternatives: tuple[States, ...]
 
 
 def optimize_network(
@@ -60,6 +65,8 @@ def optimize_network(
     cycle_s: tuple[int, int] = (30, 120),
     min_green_s: int = MIN_GREEN_S,
     stop_penalty_s: float = 0.0,
+    corridors: Sequence[Corridor] = (),
+    bands: bool = False,
     time_limit_s: float = 30.0,
     seed: int = 0,
     threads: int | None = None,
@@ -80,6 +87,10 @@ def optimize_network(
         Least vehicle green in whole s, 5 or more.
     stop_penalty_s
         Seconds that a stop counts on top of the time that it costs, 0 to 300.
+    corridors
+        Roads whose through traffic counts more.
+    bands
+        Whether green bands along them count, too.
     time_limit_s
         Seconds of search; the best plan so far is returned then.
     seed
@@ -115,6 +126,7 @@ def optimize_network(
             seed=seed,
             time_limit_s=max(0.1, time_limit_s - (time.perf_counter() - began)),
             stop_penalty_s=stop_penalty_s,
+            prefer=preferences(model, corridors, bands=bands),
             progress=progress,
             should_stop=should_stop,
             pool=pool,
@@ -130,10 +142,12 @@ def optimize_network(
         evaluations=search.used,
         solve_s=time.perf_counter() - began,
         seed=seed,
+        states=states,
+        alternatives=search.alternatives,
     )
 
 
-def plans_of(options: Options, states: tuple[SignalState, ...]) -> tuple[TimingPlan, ...]:
+def plans_of(options: Options, states: States) -> tuple[TimingPlan, ...]:
     """Build plans from what a search found; the stage with the most traffic is coordinated."""
     plans = []
     for own, state in zip(options.timed, states, strict=True):

@@ -20,9 +20,11 @@ from traffic.delay.flow_network import Floats
 from traffic.delay.model import Codes, DelayModel, Estimate
 from traffic.timing.moves import cycle_of, random_move
 from traffic.timing.options import Options
+from traffic.timing.preferences import Preferences, everybody_alike
 from traffic.timing.state import Encoder, Ints, SignalState
 
 States = tuple[SignalState, ...]
+Plan = tuple[Codes, Ints]
 
 # Moves of each signal that are judged side by side.
 TRIES = 6
@@ -72,8 +74,12 @@ class Search:
         The best so far is returned then.
     stop_penalty_s
         Seconds that a stop counts beside the time it costs.
+    prefer
+        Roads that count more, and bands along them; None = none.
     progress, should_stop
         Told of every step; asked whether to stop with the best so far.
+    pool
+        Threads that judge plans side by side; None = one after the other.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class Search:
         seed: int,
         time_limit_s: float,
         stop_penalty_s: float = 0.0,
+        prefer: Preferences | None = None,
         progress: Callable[[Step], object] | None = None,
         should_stop: Callable[[], bool] | None = None,
         pool: ThreadPoolExecutor | None = None,
@@ -96,6 +103,7 @@ class Search:
         self._rng = random.Random(seed)
         self._end = time.perf_counter() + time_limit_s
         self._penalty_s = stop_penalty_s
+        self._prefer = prefer or everybody_alike(model)
         self._progress = progress
         self._should_stop = should_stop
         self._pool = pool
@@ -104,6 +112,8 @@ class Search:
         self.used = 0
         # Of the best plan; known after ``run``.
         self.cycle_s = cycle_s[1]
+        # The best plans at other cycles, best first; known after ``run``.
+        self.alternatives: tuple[States, ...] = ()
         self._linked: list[set[int]] = []
         self._around = self._neighbourhoods()
         self._classes = self._coloured()
@@ -111,6 +121,7 @@ class Search:
     def run(self) -> tuple[States, Estimate]:
         """Return the best plan found and what the model says of it."""
         runs = [self._started(cycle) for cycle in self._cycles()]
+        everyone = list(runs)
         shares = (0.25, 0.25, 0.5)
         for keep, share in zip((SECOND, LAST, 1), shares, strict=True):
             each = max(4, int(self.budget * share / max(1, len(runs))))
@@ -124,6 +135,8 @@ class Search:
                 break
         best = self._retimed(runs[0])
         self.cycle_s = best.cycle_s
+        others = sorted((run for run in everyone if run is not best), key=lambda run: run.cost)
+        self.alternatives = tuple(run.states for run in others)
         plan = self.encoder.encode(best.states)
         return best.states, self.model.run(*plan)
 
@@ -140,19 +153,17 @@ class Search:
         return stopped or time.perf_counter() >= self._end
 
     def _judge(self, plans: Sequence[tuple[Codes, Ints]]) -> list[Floats]:
-        """Cost of each plan by queue, (q,), at the demand and at its peaks."""
+        """Cost of each plan by queue and band, at the demand and at its peaks."""
         jobs = [(*plan, scale) for plan in plans for scale, _ in LEVELS]
         found = self.model.run_many(jobs, self._pool)
         self.used += len(jobs)
-        costs = []
+        costs: list[Floats] = []
         for k in range(len(plans)):
             levels = found[k * len(LEVELS) : (k + 1) * len(LEVELS)]
-            costs.append(
-                sum(
-                    weight * (e.by_queue_veh_s + self._penalty_s * e.stops)
-                    for (_, weight), e in zip(LEVELS, levels, strict=True)
-                )
-            )
+            cost = np.zeros(self.model.network.queues)
+            for (_, weight), e in zip(LEVELS, levels, strict=True):
+                cost += weight * (e.by_queue_veh_s + self._penalty_s * e.stops)
+            costs.append(self._prefer.costs(cost, *plans[k]))
         return costs
 
     def _cycles(self) -> list[int]:
@@ -163,8 +174,8 @@ class Search:
         losses = []
         for cycle in range(low, self.cycle_range_s[1] + 1, step):
             found = [own.best(cycle) for own in self.options.timed]
-            if all(found):
-                losses.append((sum(loss for loss, _ in found if loss), cycle))
+            if None not in found:
+                losses.append((sum(one[0] for one in found if one is not None), cycle))
         losses.sort()
         return sorted(cycle for _, cycle in losses[:CYCLES])
 
@@ -228,7 +239,14 @@ class Search:
             found.append((gains[best], best))
         return found
 
-    def _taken(self, plan, base, change, tries, judged):  # type: ignore[no-untyped-def]
+    def _taken(
+        self,
+        plan: Plan,
+        base: Floats,
+        change: dict[int, SignalState],
+        tries: Sequence[dict[int, SignalState]],
+        judged: Sequence[Floats],
+    ) -> tuple[Plan, Floats, dict[int, SignalState]] | None:
         """Judge the gains taken together; else the best try as a whole, if it is better."""
         total = float(base.sum())
         totals = [float(cost.sum()) for cost in judged]
@@ -256,7 +274,7 @@ class Search:
         )
 
     def _retimed(self, run: _Run) -> _Run:
-        """Try neighbouring common cycles, greens and offsets stretched, with a short search each."""
+        """Try neighbouring cycles, greens and offsets stretched, with a short search each."""
         best = run
         for change_s in (-3, 3, -1, 1, -2, 2):
             if self._over():
@@ -307,11 +325,11 @@ class Search:
     def _neighbourhoods(self) -> list[np.ndarray]:
         """Queues that a move of each timed signal can change: its own and the next ones'."""
         n = self.model.network
-        everything = np.arange(n.queues)
+        everything = np.arange(n.queues + len(self._prefer.bands))
         if len(self.options.timed) <= FEW_SIGNALS:
             return [everything for _ in self.options.timed]
         count = len(n.signal_ids)
-        group = np.searchsorted(n.group_first, everything, side="right") - 1
+        group = np.searchsorted(n.group_first, np.arange(n.queues), side="right") - 1
         waits_for: list[list[int]] = [[] for _ in range(n.queues)]
         for q in range(n.queues):
             for f in n.foe[n.foe_first[q] : n.foe_first[q + 1]]:
@@ -341,6 +359,11 @@ class Search:
                 sorted(
                     set(np.flatnonzero(np.isin(n.queue_signal, sorted(self._linked[own.index]))))
                     | open_queues[own.index]
+                    | {
+                        n.queues + t
+                        for t, band in enumerate(self._prefer.bands)
+                        if own.index in band.signals
+                    }
                 ),
                 dtype=np.int64,
             )
