@@ -3,14 +3,13 @@
 1. Stages of every signal from its own program; cycle and splits from turn flows (Webster).
 2. For each candidate cycle, the exact two-way band (MAXBAND) of every corridor part by itself;
    a part through which no band exists is parted again, at its longest link.
-   Their sum bounds what any common plan can reach; the cycle with the largest sum is taken.
-3. Parts are put together one by one: each is solved exactly for the signals that are still free,
-   given those that it shares with parts before it; over several orders of the parts.
-4. Whole seconds: starts are rounded, then moved one signal at a time while the bands grow.
+   Their sum bounds what any common plan can reach; the cycles with the largest sums are taken.
+3. There all parts are one network of the band engine, solved as one, in whole seconds; the cycle
+   with the widest bands stays.
+4. Signals are moved one at a time while that widens the bands of links and narrows no other.
 5. The bands are measured again from the finished plans, which are checked for safety.
 """
 
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from typing import Protocol
 from traffic.bandwidth import Certificate, Pattern, Status, Window, widest_band
 from traffic.corridors import Corridor
 from traffic.errors import InvalidInputError, UnsafePlanError
+from traffic.joining import Joined, join_parts
 from traffic.junction_plans import JunctionPlans, junction_plans, through_windows
 from traffic.network import RoadGraph
-from traffic.parts import Part, Solution, join_parts, solve_parted
+from traffic.parts import Part, solve_parted
 from traffic.plan import MAX_CYCLE_S, MIN_CYCLE_S, Stage, TimingPlan
 from traffic.safety import require_safe
 from traffic.splits import (
@@ -36,7 +36,8 @@ from traffic.stages import stages_of
 
 MAX_LINK_M = 1200.0
 CANDIDATE_CYCLES = 7
-JOIN_ORDERS = 12
+# Cycles, the most promising ones, at which the network is solved.
+JOINED_CYCLES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,32 +159,38 @@ def optimize(
         key: flow_ratios(graph, key, stages, turn_flows) if turn_flows else None
         for key, stages in base.items()
     }
-    best: _Best | None = None
+    tried: list[_Cycle] = []
     candidates = _candidate_cycles(base, ratios, cycle_s)
     for k, cycle in enumerate(candidates):
         junctions = _junctions(graph, by_id, base, ratios, cycle)
         whole = _parts(by_id, junctions, cycle, speed_mps, max_link_m)
-        parts, alone = solve_parted(whole, seed=seed)
-        total = sum(solution.bound for solution in alone)
-        if best is None or total > best.bound + 1e-9:
-            best = _Best(total, cycle, junctions, whole, parts, alone)
-        search.tell(f"cycle {cycle} s", 0.5 * (k + 1) / len(candidates), 0.0, best.bound)
+        parts, total = solve_parted(whole, seed=seed)
+        tried.append(_Cycle(total, cycle, junctions, whole, parts))
+        bound = max(item.bound for item in tried)
+        search.tell(f"cycle {cycle} s", 0.5 * (k + 1) / len(candidates), 0.0, bound)
         if search.over():
             break
-    if best is None:
+    if not tried:
         raise UnsafePlanError("no cycle in the range fits the signals", where="cycle_s")
-    cycle, junctions, parts = best.cycle_s, best.junctions, best.parts
-    rng = random.Random(seed)
-    joined = join_parts(
-        best.whole,
-        parts,
-        junctions,
-        best.alone,
-        rng=rng,
-        orders=JOIN_ORDERS,
-        seed=seed,
-        search=search,
-    )
+    tried.sort(key=lambda item: -item.bound)
+    best: tuple[_Cycle, Joined] | None = None
+    for k, item in enumerate(tried[:JOINED_CYCLES]):
+        if best is not None and (search.over() or item.bound <= best[1].value + 1e-9):
+            break
+        own = join_parts(
+            item.whole, item.parts, item.junctions, most=item.bound, seed=seed, search=search
+        )
+        if best is None or own.value > best[1].value + 1e-9:
+            best = item, own
+        search.tell(
+            f"joined at {item.cycle_s} s",
+            0.5 + 0.5 * (k + 1) / JOINED_CYCLES,
+            best[1].value,
+            tried[0].bound,
+        )
+    assert best is not None, "the first one is always taken"
+    chosen, joined = best
+    cycle, junctions, parts = chosen.cycle_s, chosen.junctions, chosen.parts
     plans = {
         key: require_safe(
             graph.signals[key], junctions[key].plan(joined.starts_s[key], joined.patterns[key])
@@ -197,21 +204,20 @@ def optimize(
     value = sum(
         2 * min(part.band_out_s, part.band_in_s) for group in bands.values() for part in group
     )
-    certificate = _certificate(value / cycle, best.bound, search, seed)
+    certificate = _certificate(value / cycle, joined.bound, search, seed)
     search.tell("done", 1.0, certificate.value, certificate.bound)
     return GreenWave(cycle, tuple(plans.values()), bands, certificate, kept)
 
 
 @dataclass(frozen=True, slots=True)
-class _Best:
-    """The best candidate cycle so far, with the parts at it and what each reaches alone."""
+class _Cycle:
+    """A candidate cycle: what its parts reach each by itself, and the parts."""
 
     bound: float
     cycle_s: int
     junctions: dict[str, JunctionPlans]
     whole: list[Part]
     parts: list[Part]
-    alone: list[Solution]
 
 
 class _Search:
@@ -227,15 +233,19 @@ class _Search:
         self._began = began
         self._limit_s = limit_s
         self._progress = progress
-        self._should_stop = should_stop
+        self.should_stop = should_stop
 
     def elapsed_s(self) -> float:
         """Seconds since the search began."""
         return time.perf_counter() - self._began
 
+    def left_s(self) -> float:
+        """Seconds until the limit, 0 when it has passed."""
+        return max(0.0, self._limit_s - self.elapsed_s())
+
     def over(self) -> bool:
         """Whether to stop with the best so far."""
-        stopped = self._should_stop is not None and self._should_stop()
+        stopped = self.should_stop is not None and self.should_stop()
         return stopped or self.elapsed_s() >= self._limit_s
 
     def tell(self, message: str, done_share: float, value: float, bound: float) -> None:

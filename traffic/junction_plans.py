@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from traffic.bandwidth import ArterialSignal, Pattern
+from traffic.bandwidth import CorridorSignal, Pattern
 from traffic.corridors import Crossing
 from traffic.errors import UnsafePlanError
 from traffic.plan import Stage, TimingPlan
@@ -17,16 +17,16 @@ class RoadAtJunction:
 
     Parameters
     ----------
-    arterial
-        Greens, lefts and allowed patterns in shares of the cycle; a direction that does not exist
-        has the green of the other.
+    signal
+        Greens, lefts and allowed patterns in shares of the cycle, without a position; a direction
+        that does not exist has the green of the other.
     block_s
         The block's start in s after the program's start.
     block
         Its two stages, where left-turn patterns can be chosen.
     """
 
-    arterial: ArterialSignal
+    signal: CorridorSignal
     block_s: int
     block: Block | None
 
@@ -102,8 +102,9 @@ def _road(
     if block is not None and block.lefts < block.throughs:
         left, through = stages[block.lefts], stages[block.throughs]
         share = left.duration_s / cycle_s
-        arterial = ArterialSignal(
+        seen = CorridorSignal(
             id=signal.id,
+            position_m=0.0,
             green_out=through.green_s / cycle_s,
             green_in=through.green_s / cycle_s,
             left_out=share,
@@ -111,7 +112,7 @@ def _road(
             patterns=allowed_patterns(stages, block),
         )
         start_s = sum(stage.duration_s for stage in stages[: block.lefts])
-        return RoadAtJunction(arterial, start_s, block)
+        return RoadAtJunction(seen, start_s, block)
     plan = TimingPlan(signal.id, cycle_s, 0, stages)
     out = through_windows(plan, crossing.through_out or crossing.through_in)
     back = through_windows(plan, crossing.through_in or crossing.through_out)
@@ -121,14 +122,17 @@ def _road(
         )
     a = max(out, key=lambda window: window[1] - window[0])
     b = max(back, key=lambda window: window[1] - window[0])
-    center_s = (b[0] + b[1]) / 2 - (a[0] + a[1]) / 2
-    arterial = ArterialSignal(
+    # By how much the inbound green's centre lies after the outbound one's, within half a cycle.
+    center_s = ((b[0] + b[1]) / 2 - (a[0] + a[1]) / 2 + cycle_s / 2) % cycle_s - cycle_s / 2
+    seen = CorridorSignal(
         id=signal.id,
+        position_m=0.0,
         green_out=(a[1] - a[0]) / cycle_s,
         green_in=(b[1] - b[0]) / cycle_s,
         center_offset_share=center_s / cycle_s,
     )
-    return RoadAtJunction(arterial, a[0], None)
+    # The block starts with the earlier of both greens.
+    return RoadAtJunction(seen, a[0] - round(seen.starts("lead-lead")[0] * cycle_s), None)
 
 
 def through_windows(plan: TimingPlan, links: tuple[int, ...]) -> list[tuple[int, int]]:

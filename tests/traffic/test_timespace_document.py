@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from traffic.bandwidth import Arterial, ArterialLink, ArterialSignal, solve_maxband
+from traffic.bandwidth import Corridor, CorridorSignal, Range, solve
 from traffic.errors import InvalidInputError
 from traffic.timespace_document import time_space_of_document
 
@@ -14,12 +14,16 @@ SPEED_MPS, CYCLE_S = 11.1, 80.0
 
 def textbook() -> tuple[dict, dict]:
     """The corridor's document and the optimum's."""
-    arterial = Arterial(
-        tuple(ArterialSignal(str(k), g, g) for k, g in enumerate(GREENS)),
-        tuple(ArterialLink(x, (SPEED_MPS,) * 2, (SPEED_MPS,) * 2) for x in SPACINGS_M),
-        (CYCLE_S, CYCLE_S),
+    positions_m = itertools.accumulate(SPACINGS_M, initial=0)
+    asked = Corridor(
+        tuple(
+            CorridorSignal(f"S{k}", x, g, g)
+            for k, (x, g) in enumerate(zip(positions_m, GREENS, strict=True))
+        ),
+        cycle_s=Range(CYCLE_S, CYCLE_S),
+        speed_mps=Range(SPEED_MPS, SPEED_MPS),
     )
-    starts = [share * CYCLE_S for share in solve_maxband(arterial).starts]
+    starts = [green.start_s for green in solve(asked).real.plan.roads[0].green_out]
     corridor = {
         "signals": [
             {"id": f"S{k}", "name": f"第{k}路口", "position_m": x, "green_out": g, "green_in": g}

@@ -1,18 +1,13 @@
 """Green bands: exact models, bounds, and measuring that shares nothing with the models."""
 
-from traffic.bandwidth.arterial import Arterial, ArterialLink, ArterialSignal
 from traffic.bandwidth.certificate import Certificate, Status
 from traffic.bandwidth.corridor import Corridor, CorridorLink, CorridorSignal, Pattern, Range
-from traffic.bandwidth.maxband import MaxbandResult, solve_maxband
 from traffic.bandwidth.measure import Band, Measured, Window, measure, widest_band
 from traffic.bandwidth.network import JunctionBlock, Network, NetworkCorridor, NetworkJunction
 from traffic.bandwidth.problem import Method
 from traffic.bandwidth.solve import BandPlan, Solved, solve
 
 __all__ = [
-    "Arterial",
-    "ArterialLink",
-    "ArterialSignal",
     "Band",
     "BandPlan",
     "Certificate",
@@ -20,7 +15,6 @@ __all__ = [
     "CorridorLink",
     "CorridorSignal",
     "JunctionBlock",
-    "MaxbandResult",
     "Measured",
     "Method",
     "Network",
@@ -33,6 +27,5 @@ __all__ = [
     "Window",
     "measure",
     "solve",
-    "solve_maxband",
     "widest_band",
 ]

@@ -141,7 +141,9 @@ def corridor_problem(corridor: Corridor, method: Method, cycle_s: Range | None) 
     cycle = cycle_s if cycle_s is not None else corridor.cycle_s
     if cycle is None:
         raise InvalidInputError("expected a cycle", where="cycle_s")
-    road = _road(corridor, 1.0, tuple(range(len(corridor.signals))), (0.0,) * len(corridor.signals))
+    road = road_of(
+        corridor, 1.0, tuple(range(len(corridor.signals))), (0.0,) * len(corridor.signals)
+    )
     return Problem(method, cycle, (road,), tuple(signal.id for signal in corridor.signals))
 
 
@@ -158,15 +160,16 @@ def network_problem(network: Network, method: Method, cycle_s: Range | None) -> 
         corridor = item.corridor
         ids = [signal.id for signal in corridor.signals]
         blocks = tuple(shares.get((key, corridor.id), 0.0) for key in ids)
-        return _road(corridor, item.weight, tuple(index[key] for key in ids), blocks)
+        return road_of(corridor, item.weight, tuple(index[key] for key in ids), blocks)
 
     roads = tuple(road(item) for item in network.corridors)
     return Problem(method, cycle_s or network.cycle_s, roads, tuple(index))
 
 
-def _road(
+def road_of(
     corridor: Corridor, weight: float, junction: tuple[int, ...], block: tuple[float, ...]
 ) -> Road:
+    """Lay one road out; ``junction`` and ``block`` are those of its signals, as in ``Road``."""
     signals = corridor.signals
     n = len(signals)
     links = range(n - 1)

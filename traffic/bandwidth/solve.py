@@ -138,7 +138,32 @@ def solve(
     else:
         problem = corridor_problem(question, method, cycle_s)
         corridors = (question,)
-    lone = isinstance(question, Corridor)
+    return solve_problem(
+        problem,
+        corridors,
+        lone=isinstance(question, Corridor),
+        time_limit_s=time_limit_s,
+        seed=seed,
+        progress=progress,
+        should_stop=should_stop,
+    )
+
+
+def solve_problem(
+    problem: Problem,
+    corridors: tuple[Corridor, ...],
+    *,
+    lone: bool,
+    time_limit_s: float,
+    seed: int,
+    progress: OnProgress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Solved:
+    """Solve a question that is laid out already; see ``solve``.
+
+    ``corridors`` are those of the problem's roads, in the same order.
+    """
+    method = problem.method
     watch = Watch(time_limit_s, progress, should_stop)
     search = CellSearch(problem, watch, seed)
     search.run()
