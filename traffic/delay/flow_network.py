@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # Shares of a queue's drivers that are followed no further, and how many edges at most.
-LEAST_SHARE = 0.004
+LEAST_SHARE = 0.015
 MOST_EDGES = 80
 MOST_TRAVEL_S = 400.0
 

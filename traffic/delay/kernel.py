@@ -17,6 +17,8 @@ from traffic.delay.lane_groups import CRITICAL_GAP_OPEN_S, CRITICAL_GAP_S
 
 # Vehicles a lane that wait inside the junction and clear when a yielding green ends.
 SNEAKERS = 1.2
+# The table of gaps: cells, and cells a vehicle a second.
+GAP_CELLS, GAP_STEPS = 96, 64.0
 # Share of the gaps that is left while foes discharge a queue, at a signal and without one.
 BUSY_GAPS, BUSY_GAPS_OPEN = 0.2, 0.05
 # Share of the saturation flow that is left where drivers look out for others.
@@ -91,6 +93,20 @@ def rates_of(code, cycle, start_loss_s, end_gain_s, protected, yielding, ends): 
         green = True
 
 
+@numba.njit(cache=True, error_model="numpy")
+def gaps_of(follow_s, gap_s, share):  # type: ignore[no-untyped-def]
+    """Tabulate the share of a yielding queue's own rate that random foes leave, by their flow.
+
+    Cell k stands for k / GAP_STEPS vehicles a second: q exp(-q t_c) / (1 - exp(-q t_f)) gaps a
+    second (HCM's potential capacity) times the follow-up time t_f.
+    """
+    share[0] = 1.0
+    for k in range(1, share.size):
+        flow = k / GAP_STEPS
+        rate = flow * math.exp(-flow * gap_s) / (1.0 - math.exp(-flow * follow_s))
+        share[k] = min(1.0, rate * follow_s)
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def run(  # type: ignore[no-untyped-def]
     codes,
@@ -148,6 +164,13 @@ def run(  # type: ignore[no-untyped-def]
                 yielding[c, q] = y[c] * saturation[q] * YIELD_FACTOR
                 extra[c, q] = e[c] * SNEAKERS * group_lanes[g]
     outside = from_outside.T * scale
+    gap_share = np.ones((count, GAP_CELLS))
+    for g in range(groups):
+        for q in range(group_first[g], group_first[g + 1]):
+            if foe_first[q + 1] > foe_first[q]:
+                follow_s = group_lanes[g] / (saturation[q] * YIELD_FACTOR)
+                gap_s = CRITICAL_GAP_S if queue_signal[q] < signals else CRITICAL_GAP_OPEN_S
+                gaps_of(follow_s, gap_s, gap_share[q])
     ring = 2
     for w in range(way_lag_s.size):
         ring = max(ring, way_lag_s[w] + 1)
@@ -193,25 +216,24 @@ def run(  # type: ignore[no-untyped-def]
                 if yielding[c, q] > 0.0:
                     flow = 0.0
                     queued = False
+                    busy_share = BUSY_GAPS if queue_signal[q] < signals else BUSY_GAPS_OPEN
                     for k in range(foe_first[q], foe_first[q + 1]):
                         f = foe[k]
                         flow += out[f]
                         if busy[f] == 1:
                             queued = True
-                    gaps = 1.0
                     if flow > 1e-4:
-                        follow = group_lanes[g] / (saturation[q] * YIELD_FACTOR)
-                        gap_s = CRITICAL_GAP_S if queue_signal[q] < signals else CRITICAL_GAP_OPEN_S
-                        gaps = (
-                            flow
-                            * math.exp(-flow * gap_s)
-                            / (1.0 - math.exp(-flow * follow))
-                            * follow
-                        )
-                        if gaps > 1.0:
-                            gaps = 1.0
+                        place = flow * GAP_STEPS
+                        cell = int(place)
+                        if cell >= GAP_CELLS - 1:
+                            gaps = gap_share[q, GAP_CELLS - 1]
+                        else:
+                            low_gap = gap_share[q, cell]
+                            gaps = low_gap + (place - cell) * (gap_share[q, cell + 1] - low_gap)
                         if queued:
-                            gaps *= BUSY_GAPS if queue_signal[q] < signals else BUSY_GAPS_OPEN
+                            gaps *= busy_share
+                    else:
+                        gaps = 1.0
                     r += yielding[c, q] * gaps
                 r += extra[c, q]
                 rate[q] = r
@@ -288,15 +310,18 @@ def run(  # type: ignore[no-untyped-def]
             o = out[q]
             for w in range(way_first[q], way_first[q + 1]):
                 x = spread[w]
-                if o <= 0.0 and x <= 1e-7:
-                    continue
-                x = o + way_keep[w] * (x - o)
+                if o <= 0.0:
+                    if x <= 1e-6:
+                        continue
+                    x *= way_keep[w]
+                else:
+                    x = o + way_keep[w] * (x - o)
+                    inside[way_group[w]] += o * way_share[w]
                 spread[w] = x
                 at = slot + way_lag_s[w]
                 if at >= ring:
                     at -= ring
                 coming[at, way_to[w]] += x * way_share[w]
-                inside[way_group[w]] += o * way_share[w]
     hours = duration_s / 3600.0
     for g in range(groups):
         low, high = group_first[g], group_first[g + 1]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from statistics import mode
 
 from traffic.corridors import Corridor
 from traffic.delay.model import DelayModel, Estimate
@@ -132,9 +133,11 @@ def optimize_network(
             pool=pool,
         )
         states, estimate = search.run()
+    plans = plans_of(options, states)
     return NetworkPlan(
-        plans=plans_of(options, states),
-        cycle_s=search.cycle_s,
+        plans=plans,
+        # A few signals may run another one.
+        cycle_s=mode(plan.cycle_s for plan in plans),
         kept=options.kept,
         estimate=estimate,
         own=own,

@@ -31,7 +31,7 @@ TRIES = 6
 # Networks of up to so many signals are moved one signal at a time and judged as a whole.
 FEW_SIGNALS = 6
 # Work of a search in queue seconds, within these bounds of whole-network judgements.
-WORK = 5.0e8
+WORK = 8.0e8
 EVALUATIONS = (600, 4000)
 # Cycles that are compared, kept after the first and after the second round.
 CYCLES, SECOND, LAST = 9, 4, 2
