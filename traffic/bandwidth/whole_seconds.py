@@ -25,9 +25,6 @@ EPSILON = 1e-9
 # Whole cycles next to the real one at which its structure is valued, and how many are tried.
 NEAR_S = 6
 MOST_TRIED = 4
-# Cycles at which a problem is solved anew, where no plan, or of a network no good one, was found.
-ANEW = 2
-GOOD = 0.97
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +65,8 @@ def whole_second_plan(
         tried = whole_offsets(structures[-k], watch, seed) if value > TOLERANCE else None
         if tried is not None and (own is None or tried[0] > own[0] + EPSILON):
             own = tried
-    for cycle in near[:ANEW]:
-        # Crossing roads may want other patterns and turns even a fraction of a second away.
-        good = len(problem.roads) == 1 or (own and own[0] >= GOOD * bounds[cycle])
-        if own is not None and (good or watch.over()):
-            break
-        other = _anew(whole[cycle], watch, seed)
-        if other is not None and (own is None or other[0] > own[0] + EPSILON):
-            own = other
+    if own is None:
+        own = _anew(whole[near[0]], watch, seed)
     if own is not None:
         return WholePlan(own[1], _tightened(bounds, whole, own[0]))
     return WholePlan(only_rounded(whole[near[0]], real), max(bounds.values()))
