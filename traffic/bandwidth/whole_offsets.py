@@ -18,9 +18,10 @@ from traffic.bandwidth.reading import read_plan, solve_fixed
 from traffic.bandwidth.rounding import Rounded, settled
 from traffic.bandwidth.search import TOLERANCE, Watch
 
-# A program may stop this close to its optimum, and after so many nodes for each signal.
+# A program may stop this close to its optimum, and after so many nodes: (least, most), or one for
+# every 16 of its signals' number cubed, which a long road needs for a good plan.
 GAP = 0.0002
-NODES = 25
+NODES = 250, 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,14 @@ def whole_offsets(structure: Structure, watch: Watch, seed: int) -> tuple[float,
         variable.lower_bound = variable.upper_bound = float(value)
         variable.integer = False
     offsets_whole(model, cycle)
+    signals = sum(road.n for road in part.roads)
     result = watch.solve(
         model.model,
         seed=seed,
         limit_s=watch.left_s(),
         highs=True,
         gap=GAP,
-        most_nodes=NODES * sum(road.n for road in part.roads),
+        most_nodes=max(NODES[0], min(NODES[1], signals**3 // 16)),
     )
     if not result.has_primal_feasible_solution():
         return None
