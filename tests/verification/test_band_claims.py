@@ -390,3 +390,22 @@ def test_the_same_seed_gives_the_same_plans(method: str) -> None:
     assert one.whole is not None
     assert other.whole is not None
     assert claims(one.whole) == claims(other.whole)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_band_is_wider_than_the_cycle(method: str) -> None:
+    """Greens that never end: one cycle each way, on every link."""
+    asked = corridor(random.Random(3), 4)
+    signals = tuple(
+        CorridorSignal(id=s.id, position_m=s.position_m, green_out=1.0, green_in=1.0)
+        for s in asked.signals
+    )
+    asked = replace(asked, signals=signals, direction="both", inbound_weight=1.0, p=0.0)
+    solved = solve(asked, method=method)  # type: ignore[arg-type]
+    for answer in (solved.real, solved.whole):
+        assert answer is not None
+        assert answer.certificate.status is Status.OPTIMAL
+        assert answer.certificate.value == pytest.approx(2.0, abs=1e-6)
+        (seen,) = answer.measured
+        for link in (*seen.links_out, *seen.links_in):
+            assert link.width_s == pytest.approx(answer.plan.cycle_s, abs=1e-5)

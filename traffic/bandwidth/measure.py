@@ -171,6 +171,10 @@ class _Way:
             if min(before_s, after_s) < -ROUND_OFF_S:
                 before_s = after_s = 0.0
             before_s, after_s = max(before_s, 0.0), max(after_s, 0.0)
+            if before_s + after_s > self.cycle_s:
+                # Greens that never end: the band is the whole cycle, however it lies.
+                before_s = min(before_s, self.cycle_s / 2 if symmetric else self.cycle_s)
+                after_s = before_s if symmetric else self.cycle_s - before_s
             bands.append(LinkBand(before_s + after_s, before_s, after_s))
         return bands
 

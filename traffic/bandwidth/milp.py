@@ -120,6 +120,9 @@ class BandModel:
                     before = after
                 elif self.problem.method == "amband":
                     before = self.model.add_variable(lb=0, ub=1)
+                if self.problem.method != "maxband":
+                    # No band is wider than the cycle, where greens never end either.
+                    self.model.add_linear_constraint(before + after <= 1)
                 bands.append((before, after))
 
     def _signal(self, road: Road, variables: RoadVariables, i: int) -> None:

@@ -14,7 +14,7 @@ from traffic.bandwidth.whole_road import Fronts, WholeRoad
 MOST_FINE, PARTS = 5, 2
 # Walks whose travel times are chosen anew, and structures whose offsets are; the latter where they
 # may win this much, in cycles.
-MOST_PROGRAMS, MOST_OFFSETS = 5, 3
+MOST_PROGRAMS, MOST_OFFSETS = 5, 2
 WORTH = 5e-4
 
 
