@@ -137,16 +137,20 @@ def run(  # type: ignore[no-untyped-def]
     served,
     longest,
     blocked_s,
+    profile,
 ):
     """Simulate one plan; ``codes`` (q, longest cycle) holds each queue's signal by second.
 
     Second c of a cycle is the one that begins at a time whose remainder by the cycle is c. Fills
     ``delay``, ``random_delay`` (vehicle seconds), ``stops``, ``served``, ``longest`` (vehicles) of
-    each queue, (q,), and ``blocked_s`` (g,). ``scale`` multiplies the demand.
+    each queue, (q,), and ``blocked_s`` (g,). ``scale`` multiplies the demand. ``profile`` (q,
+    longest cycle), or nothing (0, 0), is filled with the vehicles that leave each queue in each
+    second of its cycle, over the last two thirds of the window.
     """
     count = queue_signal.size
     groups = group_lanes.size
     signals = cycles.size - 1
+    recorded = profile.size > 0
     width = codes.shape[1]
     # By second first: the queues of a signal, which look at the same second, lie side by side.
     protected = np.zeros((width, count))
@@ -298,6 +302,8 @@ def run(  # type: ignore[no-untyped-def]
                     queue[q] = 0.0
                 out[q] = o
                 gone += o
+                if recorded and 3 * t >= duration_s:
+                    profile[q, second[queue_signal[q]]] += o
                 busy[q] = 1 if queue[q] > NO_QUEUE else 0
                 delay[q] += queue[q]
                 served[q] += o

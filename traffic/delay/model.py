@@ -1,8 +1,9 @@
 """Delay, stops and queues of a whole network under given plans, in milliseconds."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +98,24 @@ class DelayModel:
         self._queues = [np.flatnonzero(n.queue_signal == s) for s in range(len(n.signal_ids))]
         self._links = [n.queue_link[q] for q in self._queues]
 
+    def condensed(self, duration_s: int) -> "DelayModel":
+        """Return the model of a shorter window with the same flows, evenly spread.
+
+        For networks that are too large to look at the whole window for every plan.
+        """
+        n = self.network
+        share = duration_s / n.duration_s
+        short = copy.copy(self)
+        short.network = replace(
+            n,
+            duration_s=duration_s,
+            slice_s=float(duration_s),
+            from_outside=n.from_outside.sum(axis=1, keepdims=True) * share,
+            flow_veh=n.flow_veh * share,
+            vehicles=n.vehicles * share,
+        )
+        return short
+
     @property
     def signal_ids(self) -> tuple[str, ...]:
         """Signals with demand, sorted."""
@@ -134,10 +153,30 @@ class DelayModel:
             cycles[s] = own.shape[1]
         return self.run(codes, cycles)
 
-    def run(self, codes: Codes, cycles: NDArray[np.int64], scale: float = 1.0) -> Estimate:
+    def profiles(self, codes: Codes, cycles: NDArray[np.int64]) -> Floats:
+        """Return the vehicles that leave each queue in each second of its cycle, a cycle.
+
+        The mean over the last two thirds of the window, (q, longest cycle); 0 for queues without a
+        signal.
+        """
+        n = self.network
+        profile = np.zeros(codes.shape)
+        self.run(codes, cycles, profile=profile)
+        # Cycles of each queue in the part of the window that was recorded.
+        rounds = (2 / 3) * n.duration_s / cycles[n.queue_signal]
+        return profile / rounds[:, None]
+
+    def run(
+        self,
+        codes: Codes,
+        cycles: NDArray[np.int64],
+        scale: float = 1.0,
+        *,
+        profile: Floats | None = None,
+    ) -> Estimate:
         """Judge one plan given by codes (q, longest cycle) and cycles (s + 1,).
 
-        ``scale`` multiplies the demand.
+        ``scale`` multiplies the demand; ``profile`` is filled as in ``profiles``, before division.
         """
         n = self.network
         result = np.zeros((5, n.queues))
@@ -171,6 +210,7 @@ class DelayModel:
             result[3],
             result[4],
             blocked_s,
+            np.zeros((0, 0)) if profile is None else profile,
         )
         delay, random, stops, served, longest = result
         return Estimate(delay, random, stops, served, longest, n.stop_loss_s, n.vehicles * scale)

@@ -66,10 +66,45 @@ def signal_flows(network: FlowNetwork, signal: int) -> SignalFlows:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A sequence as its signal's queues see it: a row a phase.
+
+    ``stage`` is the stage whose green the row is, -1 for a part of an intergreen of ``fixed_s``;
+    ``code`` (rows, queues) as in the delay model; ``least_s`` greens, (stages,).
+    """
+
+    stage: Ints
+    fixed_s: Ints
+    code: Ints
+    least_s: Ints
+
+
+def rows_of(flows: SignalFlows, sequence: Sequence_) -> Rows:
+    """Lay a sequence out for one signal's queues."""
+    rows = [
+        (k if phase.min_duration_s is not None else -1, int(phase.duration_s), phase.state)
+        for k, stage in enumerate(sequence.stages)
+        for phase in TimingPlan.phases_of(stage)
+    ]
+    code = [[CODE_OF.get(state[link], 0) for link in flows.link] for _, _, state in rows]
+    return Rows(
+        stage=np.array([row[0] for row in rows], dtype=np.int64),
+        fixed_s=np.array([row[1] for row in rows], dtype=np.int64),
+        code=np.array(code, dtype=np.int64).reshape(len(rows), flows.link.size),
+        least_s=np.array([stage.min_green_s for stage in sequence.stages], dtype=np.int64),
+    )
+
+
 def best_splits(
-    flows: SignalFlows, sequence: Sequence_, cycle_s: int
+    flows: SignalFlows, sequence: Sequence_, cycle_s: int, *, rows: Rows | None = None
 ) -> tuple[float, NDArray[np.int64]] | None:
     """Find greens with the least delay at a cycle; None where the sequence does not fit.
+
+    Parameters
+    ----------
+    rows
+        What ``rows_of`` gives, where it is at hand.
 
     Returns
     -------
@@ -78,26 +113,15 @@ def best_splits(
     """
     if sequence.least_cycle_s > cycle_s:
         return None
-    rows = [
-        (k if phase.min_duration_s is not None else -1, int(phase.duration_s), phase.state)
-        for k, stage in enumerate(sequence.stages)
-        for phase in TimingPlan.phases_of(stage)
-    ]
-    stage = np.array([row[0] for row in rows], dtype=np.int64)
-    fixed_s = np.array([row[1] for row in rows], dtype=np.int64)
-    code = np.array(
-        [[CODE_OF.get(state[link], 0) for link in flows.link] for _, _, state in rows],
-        dtype=np.int64,
-    ).reshape(len(rows), flows.link.size)
-    least = np.array([s.min_green_s for s in sequence.stages], dtype=np.int64)
-    greens = np.zeros(least.size, dtype=np.int64)
+    rows = rows or rows_of(flows, sequence)
+    greens = np.zeros(rows.least_s.size, dtype=np.int64)
     cost = _best_splits(
         greens,
-        least,
+        rows.least_s,
         cycle_s,
-        stage,
-        fixed_s,
-        code,
+        rows.stage,
+        rows.fixed_s,
+        rows.code,
         flows.group,
         flows.saturation,
         flows.lanes,

@@ -15,11 +15,13 @@ from traffic.network import RoadGraph
 from traffic.plan import MAX_CYCLE_S, MIN_CYCLE_S, TimingPlan
 from traffic.safety import require_safe
 from traffic.stages import greens_of
-from traffic.timing.options import Options, options_of
+from traffic.timing.options import Options, options_of, own_timing
 from traffic.timing.preferences import preferences
 from traffic.timing.search import Search, States, Step
 
 MIN_GREEN_S = 5
+# Queues times seconds of the window that are looked at for every plan, and the least window.
+MOST_STEPS, LEAST_WINDOW_S = 2.0e6, 900
 # A network whose queues grow over the window serves less than this share of its demand.
 SERVED_SHARE = 0.93
 
@@ -113,26 +115,30 @@ def optimize_network(
     model = DelayModel(graph, demand)
     if not model.signal_ids:
         raise InvalidInputError("no signal of the network is on any vehicle's way", where="demand")
-    options = options_of(model, cycle_s=cycle_s, min_green_s=min_green_s)
-    own = model.evaluate(options.own)
+    own_timings = {key: own_timing(graph.signals[key]) for key in model.signal_ids}
+    own = model.evaluate(own_timings)
+    judge = _condensed(model)
+    options = options_of(judge, cycle_s=cycle_s, min_green_s=min_green_s)
     if not options.timed:
         reasons = "; ".join(f"{key}: {reason}" for key, reason in options.kept.items())
         raise InvalidInputError(f"no signal can be timed: {reasons}", where="net")
     count = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(count, thread_name_prefix="judge") as pool:
         search = Search(
-            model,
+            judge,
             options,
             cycle_s=cycle_s,
             seed=seed,
             time_limit_s=max(0.1, time_limit_s - (time.perf_counter() - began)),
             stop_penalty_s=stop_penalty_s,
-            prefer=preferences(model, corridors, bands=bands),
+            prefer=preferences(judge, corridors, bands=bands),
             progress=progress,
             should_stop=should_stop,
             pool=pool,
         )
         states, estimate = search.run()
+    if judge is not model:
+        estimate = model.run(*search.encoder.encode(states))
     plans = plans_of(options, states)
     return NetworkPlan(
         plans=plans,
@@ -148,6 +154,13 @@ def optimize_network(
         states=states,
         alternatives=search.alternatives,
     )
+
+
+def _condensed(model: DelayModel) -> DelayModel:
+    """Shorten the window of a network that is too large to look at all of it for every plan."""
+    network = model.network
+    longest_s = max(LEAST_WINDOW_S, int(MOST_STEPS / max(1, network.queues)))
+    return model if network.duration_s <= longest_s else model.condensed(longest_s)
 
 
 def plans_of(options: Options, states: States) -> tuple[TimingPlan, ...]:

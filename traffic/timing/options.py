@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from traffic.delay.model import DelayModel, Timing
 from traffic.errors import UnsafePlanError
 from traffic.signals import Phase, Signal
-from traffic.timing.isolated import SignalFlows, best_splits, signal_flows
+from traffic.timing.isolated import Rows, SignalFlows, best_splits, rows_of, signal_flows
 from traffic.timing.sequences import (
     Sequence_,
     SignalStages,
@@ -37,13 +37,16 @@ class SignalOptions:
     signal, flows
         What it is and what it carries.
     sequences
-        Safe ones only.
+        Safe ones only; the first ``base`` have the program's own order, the others are the same
+        stages in other orders.
     """
 
     index: int
     signal: Signal
     flows: SignalFlows
     sequences: tuple[Sequence_, ...]
+    base: int
+    _rows: dict[int, Rows] = field(default_factory=dict)
     _splits: dict[tuple[int, int], tuple[float, NDArray[np.int64]] | None] = field(
         default_factory=dict
     )
@@ -57,15 +60,19 @@ class SignalOptions:
         """Cost (vehicle seconds a second) and greens of a sequence at a cycle by itself."""
         key = (option, cycle_s)
         if key not in self._splits:
-            self._splits[key] = best_splits(self.flows, self.sequences[option], cycle_s)
+            own = self.sequences[option]
+            if option not in self._rows:
+                self._rows[option] = rows_of(self.flows, own)
+            self._splits[key] = best_splits(self.flows, own, cycle_s, rows=self._rows[option])
         return self._splits[key]
 
     def best(self, cycle_s: int) -> tuple[float, int] | None:
-        """Least cost at a cycle and the sequence that has it; None where none fits."""
+        """Least cost at a cycle and the sequence that has it; None where none fits.
+
+        By itself a signal does not care for the order of its stages: only the program's is asked.
+        """
         found = [
-            (own[0], k)
-            for k in range(len(self.sequences))
-            if (own := self.splits(k, cycle_s)) is not None
+            (own[0], k) for k in range(self.base) if (own := self.splits(k, cycle_s)) is not None
         ]
         return min(found, default=None)
 
@@ -105,29 +112,34 @@ def options_of(model: DelayModel, *, cycle_s: tuple[int, int], min_green_s: int 
             continue
         flows = signal_flows(model.network, index)
         chosen = _sequences(own, flows, cycle_s)
-        if not chosen:
+        if not chosen[0]:
             kept[key] = f"no safe sequence of its stages fits into {cycle_s[1]} s"
             continue
-        timed.append(SignalOptions(index, signal, flows, chosen))
+        timed.append(SignalOptions(index, signal, flows, *chosen))
     own_timings = {key: own_timing(model.graph.signals[key]) for key in model.signal_ids}
     return Options(tuple(timed), kept, own_timings)
 
 
 def _sequences(
     own: SignalStages, flows: SignalFlows, cycle_s: tuple[int, int]
-) -> tuple[Sequence_, ...]:
-    """Safe sequences: the best sets of stages by themselves, each in several orders."""
+) -> tuple[tuple[Sequence_, ...], int]:
+    """Safe sequences, and how many of them have the program's own order.
+
+    The best sets of stages by themselves come first, then each in several orders.
+    """
     built = [
         found
         for chosen in subsets(own)
         if (found := sequence(own, chosen)) is not None and found.least_cycle_s <= cycle_s[1]
     ]
+    rows = [rows_of(flows, found) for found in built]
     ranked: dict[tuple[int, ...], float] = {}
     for probe in PROBES:
         costs = []
-        for found in built:
+        for found, own_rows in zip(built, rows, strict=True):
             low = max(cycle_s[0], found.least_cycle_s)
-            split = best_splits(flows, found, low + round(probe * (cycle_s[1] - low)))
+            at_s = low + round(probe * (cycle_s[1] - low))
+            split = best_splits(flows, found, at_s, rows=own_rows)
             if split is not None:
                 costs.append((split[0], found.order))
         least = min((cost for cost, _ in costs), default=0.0)
@@ -143,4 +155,4 @@ def _sequences(
             found = sequence(own, other)
             if found is not None and found.least_cycle_s <= cycle_s[1]:
                 result.append(found)
-    return tuple(result)
+    return tuple(result), len(best)

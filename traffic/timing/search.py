@@ -2,8 +2,8 @@
 
 Cycles are compared first, each with the splits that suit every signal by itself and a short search
 of offsets; the best are searched further (successive halving). A step moves signals that are far
-enough apart side by side: what a move changes is read off the queues of the signal itself and of
-those around it, so the work of a step does not grow with the network. What is taken together is
+enough apart side by side: what a move changes is read off the queues of the signal itself and off
+those that it feeds, so the work of a step does not grow with the network. What is taken together is
 judged again as a whole. Same inputs and seed, same plan, unless the time limit cuts the search.
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 from traffic.delay.flow_network import Floats
 from traffic.delay.model import Codes, DelayModel, Estimate
 from traffic.timing.moves import cycle_of, random_move
+from traffic.timing.offsets import best_offsets, offset_links
 from traffic.timing.options import Options
 from traffic.timing.preferences import Preferences, everybody_alike
 from traffic.timing.state import Encoder, Ints, SignalState
@@ -36,6 +37,8 @@ EVALUATIONS = (600, 4000)
 # Cycles that are compared, kept after the first and after the second round.
 CYCLES, SECOND, LAST = 9, 4, 2
 LEAST_GAIN = 1e-6
+# How often offsets are solved anew with the profiles that the ones before have led to.
+OFFSET_ROUNDS = 3
 # A plan is judged at the demand and at a higher one, as counts are uncertain and arrivals random:
 # (factor of the demand, weight).
 LEVELS = ((1.0, 0.65), (1.2, 0.35))
@@ -109,14 +112,17 @@ class Search:
         self._pool = pool
         steps = model.network.queues * model.network.duration_s
         self.budget = int(np.clip(WORK / max(1, steps), *EVALUATIONS))
+        # Judgements of the whole network so far.
         self.used = 0
         # Of the best plan; known after ``run``.
         self.cycle_s = cycle_s[1]
         # The best plans at other cycles, best first; known after ``run``.
         self.alternatives: tuple[States, ...] = ()
-        self._linked: list[set[int]] = []
         self._around = self._neighbourhoods()
         self._classes = self._coloured()
+        each_round = len(self._classes) * (TRIES + 1) * len(LEVELS)
+        # With few rounds to come fewer cycles are compared.
+        self._most_cycles = int(np.clip(self.budget / each_round / 4, 2, CYCLES))
 
     def run(self) -> tuple[States, Estimate]:
         """Return the best plan found and what the model says of it."""
@@ -170,14 +176,16 @@ class Search:
         """Common cycles worth trying, by what every signal would lose by itself."""
         low = max(self.cycle_range_s[0], *(own.least_cycle_s for own in self.options.timed))
         low = min(low, self.cycle_range_s[1])
-        step = max(1, round((self.cycle_range_s[1] - low) / 20))
+        step = max(
+            1, round((self.cycle_range_s[1] - low) / (10 if self._most_cycles < CYCLES else 20))
+        )
         losses = []
         for cycle in range(low, self.cycle_range_s[1] + 1, step):
             found = [own.best(cycle) for own in self.options.timed]
             if None not in found:
                 losses.append((sum(one[0] for one in found if one is not None), cycle))
         losses.sort()
-        return sorted(cycle for _, cycle in losses[:CYCLES])
+        return sorted(cycle for _, cycle in losses[: self._most_cycles])
 
     def _started(self, cycle_s: int) -> _Run:
         states = []
@@ -189,7 +197,34 @@ class Search:
             states.append(SignalState(found[1], tuple(int(g) for g in split[1]), 0))
         run = _Run(cycle_s, tuple(states), math.inf)
         run.cost = float(self._judge([self.encoder.encode(run.states)])[0].sum())
+        for _ in range(OFFSET_ROUNDS):
+            moved = self._with_offsets(run)
+            if moved is None or moved.cost >= run.cost - LEAST_GAIN:
+                break
+            run = moved
         return run
+
+    def _with_offsets(self, run: _Run) -> _Run | None:
+        """Shift all signals to the best offsets of the link-additive problem."""
+        plan = self.encoder.encode(run.states)
+        profiles = self.model.profiles(*plan)
+        self.used += 1
+        network = self.model.network
+        links = offset_links(network, *plan, profiles, run.cycle_s)
+        if not links.before.size:
+            return None
+        kept = [s for s, key in enumerate(self.model.signal_ids) if key in self.options.kept]
+        found = best_offsets(links, len(network.signal_ids), kept, seed=self._rng.randrange(2**31))
+        states = tuple(
+            SignalState(
+                state.option,
+                state.greens_s,
+                (state.start_s + int(found.offsets_s[own.index])) % run.cycle_s,
+            )
+            for own, state in zip(self.options.timed, run.states, strict=True)
+        )
+        cost = float(self._judge([self.encoder.encode(states)])[0].sum())
+        return _Run(run.cycle_s, states, cost)
 
     def _improve(self, run: _Run, evaluations: int, *, alone: bool) -> None:
         """Move signals for about so many judgements of the whole network."""
@@ -334,41 +369,27 @@ class Search:
         for q in range(n.queues):
             for f in n.foe[n.foe_first[q] : n.foe_first[q + 1]]:
                 waits_for[int(f)].append(q)
-        self._linked = [{s} for s in range(count + 1)]
-        open_queues: list[set[int]] = [set() for _ in range(count)]
-        for s in range(count):
-            todo = [int(q) for q in np.flatnonzero(n.queue_signal == s)]
-            seen = set(todo)
+        found = []
+        for own in self.options.timed:
+            todo = own.flows.queues.tolist()
+            seen, touched = set(todo), set(todo)
             while todo:
                 q = todo.pop()
-                for w in range(n.way_first[q], n.way_first[q + 1]):
-                    to = int(n.way_to[w])
-                    other = int(n.queue_signal[to])
-                    if other < count:
-                        self._linked[s].add(other)
-                        self._linked[other].add(s)
-                    elif to not in seen:
+                for to in n.way_to[n.way_first[q] : n.way_first[q + 1]].tolist():
+                    touched.add(to)
+                    if n.queue_signal[to] == count and to not in seen:
                         # Without a signal: whoever shares its lanes or waits for it is touched.
                         seen.add(to)
                         todo.append(to)
-                        open_queues[s].add(to)
-                        open_queues[s].update(np.flatnonzero(group == group[to]).tolist())
-                        open_queues[s].update(waits_for[to])
-        return [
-            np.array(
-                sorted(
-                    set(np.flatnonzero(np.isin(n.queue_signal, sorted(self._linked[own.index]))))
-                    | open_queues[own.index]
-                    | {
-                        n.queues + t
-                        for t, band in enumerate(self._prefer.bands)
-                        if own.index in band.signals
-                    }
-                ),
-                dtype=np.int64,
+                        touched.update(np.flatnonzero(group == group[to]).tolist())
+                        touched.update(waits_for[to])
+            touched.update(
+                n.queues + t
+                for t, band in enumerate(self._prefer.bands)
+                if own.index in band.signals
             )
-            for own in self.options.timed
-        ]
+            found.append(np.array(sorted(touched), dtype=np.int64))
+        return found
 
     def _coloured(self) -> list[list[int]]:
         """Timed signals in classes whose neighbourhoods do not meet."""
@@ -376,13 +397,13 @@ class Search:
         if count <= FEW_SIGNALS:
             return [[k] for k in range(count)]
         classes: list[tuple[set[int], list[int]]] = []
-        for k, own in enumerate(self.options.timed):
-            near = self._linked[own.index]
+        for k in range(count):
+            near = set(self._around[k].tolist())
             for used, members in classes:
                 if not used & near:
                     used |= near
                     members.append(k)
                     break
             else:
-                classes.append((set(near), [k]))
+                classes.append((near, [k]))
         return [members for _, members in classes]
