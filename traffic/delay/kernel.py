@@ -29,6 +29,8 @@ STOP_FACTOR = 0.6
 NO_QUEUE = 0.3
 # Ways with a smaller share do not hold their queue back when they are full.
 BINDING_SHARE = 0.05
+# Sums may be reordered.
+FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}
 # HCM's k of pretimed signals.
 RANDOM_K = 0.5
 
@@ -107,7 +109,8 @@ def gaps_of(follow_s, gap_s, share):  # type: ignore[no-untyped-def]
         share[k] = min(1.0, rate * follow_s)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+# Not all of fastmath: links without a limit have an infinite storage.
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def run(  # type: ignore[no-untyped-def]
     codes,
     cycles,
@@ -256,6 +259,7 @@ def run(  # type: ignore[no-untyped-def]
                     out[q] = 0.0
                     busy[q] = 1 if (queue[q] > NO_QUEUE and rate[q] > 1e-9) else 0
                     delay[q] += queue[q]
+                    longest[q] = max(longest[q], queue[q])
                 pass_left[g] = -1.0
                 continue
             # One line of drivers: the time that one of each turn takes, in their proportion.
@@ -304,7 +308,7 @@ def run(  # type: ignore[no-untyped-def]
                 gone += o
                 if recorded and 3 * t >= duration_s:
                     profile[q, second[queue_signal[q]]] += o
-                busy[q] = 1 if queue[q] > NO_QUEUE else 0
+                busy[q] = 1 if (queue[q] > NO_QUEUE and rate[q] > 1e-9) else 0
                 delay[q] += queue[q]
                 served[q] += o
                 if queue[q] > longest[q]:
@@ -316,7 +320,7 @@ def run(  # type: ignore[no-untyped-def]
             o = out[q]
             for w in range(way_first[q], way_first[q + 1]):
                 x = spread[w]
-                if o <= 0.0:
+                if o <= 1e-12:
                     if x <= 1e-6:
                         continue
                     x *= way_keep[w]
