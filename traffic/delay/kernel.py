@@ -139,16 +139,18 @@ def run(  # type: ignore[no-untyped-def]
     stops,
     served,
     longest,
+    load,
     blocked_s,
     profile,
 ):
     """Simulate one plan; ``codes`` (q, longest cycle) holds each queue's signal by second.
 
     Second c of a cycle is the one that begins at a time whose remainder by the cycle is c. Fills
-    ``delay``, ``random_delay`` (vehicle seconds), ``stops``, ``served``, ``longest`` (vehicles) of
-    each queue, (q,), and ``blocked_s`` (g,). ``scale`` multiplies the demand. ``profile`` (q,
-    longest cycle), or nothing (0, 0), is filled with the vehicles that leave each queue in each
-    second of its cycle, over the last two thirds of the window.
+    ``delay``, ``random_delay`` (vehicle seconds), ``stops``, ``served``, ``longest`` (vehicles) and
+    ``load`` (degree of saturation) of each queue, (q,), and ``blocked_s`` (g,). ``scale``
+    multiplies the demand. ``profile`` (q, longest cycle), or nothing (0, 0), is filled with the
+    vehicles that leave each queue in each second of its cycle, over the last two thirds of the
+    window.
     """
     count = queue_signal.size
     groups = group_lanes.size
@@ -345,6 +347,7 @@ def run(  # type: ignore[no-untyped-def]
                 fresh += outside_share[q]
         for q in range(low, high):
             random_delay[q] = 0.0
+            load[q] = came[q] / max(could[q], 1e-6)
         if flow <= 0.0 or x <= 0.0:
             continue
         capacity_vph = flow / x / hours

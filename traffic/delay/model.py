@@ -50,6 +50,8 @@ class Estimate:
         Vehicles that passed.
     longest
         Longest queue, in vehicles.
+    load
+        Degree of saturation: vehicles that came over those that could have passed.
     stop_loss_s
         Cost of a stop in time.
     vehicles
@@ -61,6 +63,7 @@ class Estimate:
     stops: Floats
     served: Floats
     longest: Floats
+    load: Floats
     stop_loss_s: Floats
     vehicles: float
 
@@ -179,7 +182,7 @@ class DelayModel:
         ``scale`` multiplies the demand; ``profile`` is filled as in ``profiles``, before division.
         """
         n = self.network
-        result = np.zeros((5, n.queues))
+        result = np.zeros((6, n.queues))
         blocked_s = np.zeros(len(n.groups))
         kernel.run(
             codes,
@@ -209,11 +212,14 @@ class DelayModel:
             result[2],
             result[3],
             result[4],
+            result[5],
             blocked_s,
             np.zeros((0, 0)) if profile is None else profile,
         )
-        delay, random, stops, served, longest = result
-        return Estimate(delay, random, stops, served, longest, n.stop_loss_s, n.vehicles * scale)
+        delay, random, stops, served, longest, load = result
+        return Estimate(
+            delay, random, stops, served, longest, load, n.stop_loss_s, n.vehicles * scale
+        )
 
     def run_many(
         self,

@@ -22,8 +22,8 @@ from traffic.timing.search import Search, States, Step
 MIN_GREEN_S = 5
 # Queues times seconds of the window that are looked at for every plan, and the least window.
 MOST_STEPS, LEAST_WINDOW_S = 2.0e6, 900
-# A network whose queues grow over the window serves less than this share of its demand.
-SERVED_SHARE = 0.93
+# An approach is called oversaturated when its queue grows beyond this, too.
+LONG_QUEUE_VEH = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class NetworkPlan:
     estimate, own
         What the model says of the plans, and of the network's own programs.
     oversaturated
-        Approaches (edge ids) at which the model's queues outlast the window.
+        Approaches (edge ids) whose demand exceeds what the plans let through.
     evaluations, solve_s, seed
         Of the search: plans that were judged, seconds, seed.
     states, alternatives
@@ -183,13 +183,15 @@ def plans_of(options: Options, states: States) -> tuple[TimingPlan, ...]:
 
 
 def _oversaturated(model: DelayModel, estimate: Estimate) -> tuple[str, ...]:
-    """Approaches that serve too little of what came to them."""
+    """Approaches with a lane group whose turns together come faster than they may pass."""
     network = model.network
     found = []
     for g, group in enumerate(network.groups):
         queues = slice(int(network.group_first[g]), int(network.group_first[g + 1]))
-        came = float(network.flow_veh[queues].sum())
-        if came > 1 and float(estimate.served[queues].sum()) < SERVED_SHARE * came:
+        if (
+            float(estimate.load[queues].sum()) > 1
+            and float(estimate.longest[queues].sum()) > LONG_QUEUE_VEH
+        ):
             found.append(group.approach)
     return tuple(dict.fromkeys(found))
 
