@@ -1,6 +1,7 @@
 """``greenlot signals optimize``: timing plans for a network."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -84,12 +85,14 @@ def optimize_signals(
     if chosen not in METHODS:
         raise InvalidInputError(f"{method!r}; expected {', '.join(METHODS)}", where="--method")
     limit_s = time_limit if time_limit is not None else (60.0 if chosen == "band" else 30.0)
-    if limit_s <= 0:
+    if not (math.isfinite(limit_s) and limit_s > 0):
         raise InvalidInputError(f"{limit_s}; expected more than 0", where="--time-limit")
-    if refine < 0:
+    if not (math.isfinite(refine) and refine >= 0):
         raise InvalidInputError(f"{refine}; expected 0 or more", where="--refine")
     if not output.absolute().parent.is_dir():
         raise InvalidInputError(f"no directory {output.parent}", where="-o")
+    if output.is_dir():
+        raise InvalidInputError(f"{output} is a directory; expected a file", where="-o")
     cycle_s = parse_cycle(cycle or (BAND_CYCLE if chosen == "band" else DELAY_CYCLE))
     if chosen == "band":
         if not corridor:
