@@ -258,6 +258,7 @@ def _ways(
     flow = np.zeros(len(groups))
     room = np.zeros(len(groups))
     group_of = [g for g, _ in queues]
+    lanes = np.array([len(own.lanes) for own in groups], dtype=float)
     for _, queue in queues:
         for reached in walker.from_edge(queue.to_edge):
             spread_s = demand.fleet.speed_deviation * reached.travel_s
@@ -279,9 +280,10 @@ def _ways(
         "way_share": np.array(share, dtype=float),
         "way_lag_s": np.array(lag_s, dtype=np.int64),
         "way_keep": np.array(keep, dtype=float),
+        # Vehicles are whole: a link of one and a half vehicles' length holds one a lane.
         "storage": np.where(
             flow > 0,
-            np.maximum(room / np.where(flow > 0, flow, 1.0), [len(own.lanes) for own in groups]),
+            lanes * np.maximum(1.0, np.floor(room / np.where(flow > 0, flow, 1.0) / lanes + 0.05)),
             np.inf,
         ),
     }

@@ -21,6 +21,8 @@ SNEAKERS = 1.2
 GAP_CELLS, GAP_STEPS = 96, 64.0
 # Share of the gaps that is left while foes discharge a queue, at a signal and without one.
 BUSY_GAPS, BUSY_GAPS_OPEN = 0.2, 0.05
+# On links that hold fewer vehicles a lane than this, the share of the gaps that is used.
+SHORT_STORAGE, SHORT_LINK_GAPS = 3.0, 0.4
 # Share of the saturation flow that is left where drivers look out for others.
 YIELD_FACTOR = 0.9
 # Share of the saturation flow at which drivers turn right after a stop.
@@ -180,6 +182,10 @@ def run(  # type: ignore[no-untyped-def]
                 follow_s = group_lanes[g] / (saturation[q] * YIELD_FACTOR)
                 gap_s = CRITICAL_GAP_S if queue_signal[q] < signals else CRITICAL_GAP_OPEN_S
                 gaps_of(follow_s, gap_s, gap_share[q])
+                if storage[g] < SHORT_STORAGE * group_lanes[g]:
+                    # Gaps pass unused while the link behind has nobody to send.
+                    for k in range(1, GAP_CELLS):
+                        gap_share[q, k] *= SHORT_LINK_GAPS
     ring = 2
     for w in range(way_lag_s.size):
         ring = max(ring, way_lag_s[w] + 1)
