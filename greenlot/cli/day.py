@@ -1,6 +1,7 @@
 """``greenlot signals day``: plans by time of day, and the way from each to the next."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -61,6 +62,10 @@ def day(
     for path, name in ((output, "-o"), (schedule, "--schedule")):
         if path is not None and not path.absolute().parent.is_dir():
             raise InvalidInputError(f"no directory {path.parent}", where=name)
+        if path is not None and path.is_dir():
+            raise InvalidInputError(f"{path} is a directory; expected a file", where=name)
+    if not (math.isfinite(time_limit) and time_limit > 0):
+        raise InvalidInputError(f"{time_limit}; expected more than 0", where="--time-limit")
     method = parse_method(transition)
     count = parse_periods(periods)
     cycle_s = parse_cycle(cycle)
