@@ -72,13 +72,16 @@ def ends_yielding(codes: list[int]) -> list[bool]:
     ]
 
 
-def gap_share(flow: float, follow_s: float, gap_s: float) -> float:
-    """Share of a yielding queue's rate that foes of this flow leave (HCM's potential capacity)."""
+def gap_share(flow: float, follow_s: float, gap_s: float, used: float) -> float:
+    """Share of a yielding queue's rate that foes of this flow leave (HCM's potential capacity).
+
+    ``used`` is the share of the gaps that drivers are there for.
+    """
 
     def exact(q: float) -> float:
         if q <= 0:
             return 1.0
-        return min(1.0, q * math.exp(-q * gap_s) / (1 - math.exp(-q * follow_s)) * follow_s)
+        return used * min(1.0, q * math.exp(-q * gap_s) / (1 - math.exp(-q * follow_s)) * follow_s)
 
     steps, cells = kernel.GAP_STEPS, kernel.GAP_CELLS
     if flow * steps >= cells - 1:
@@ -117,6 +120,7 @@ class _State:
         self.spread = [0.0] * n.way_to.size
         self.inside = [0.0] * len(self.groups)
         self.pass_left: list[float | None] = [None] * len(self.groups)
+        self.open_left: list[float | None] = [None] * len(self.groups)
 
     @staticmethod
     def _changes(codes: list[int]) -> bool:
@@ -137,7 +141,9 @@ class _State:
             if flow > 1e-4:
                 lanes = n.group_lanes[self.group_of[q]]
                 gap_s = CRITICAL_GAP_S if at_signal else CRITICAL_GAP_OPEN_S
-                gaps = gap_share(flow, lanes / slow, gap_s)
+                short = n.storage[self.group_of[q]] < kernel.SHORT_STORAGE * lanes
+                used = kernel.SHORT_LINK_GAPS if short else 1.0
+                gaps = gap_share(flow, lanes / slow, gap_s, used)
                 if any(self.busy[f] for f in self.foes[q]):
                     gaps *= kernel.BUSY_GAPS if at_signal else kernel.BUSY_GAPS_OPEN
             rate += yielding * slow * gaps
@@ -160,15 +166,31 @@ class _State:
         else:
             self.pass_left[g] = None
         most = min(most, moving)
-        free = 1.0
+        return self._let_in(g, most, moving, able) if most > 0 else most
+
+    def _let_in(self, g: int, most: float, moving: float, able: list[int]) -> float:
+        """What links have room for; beyond, a lane is open until its first driver to a full one."""
+        n = self.n
+        free, to_full = 1.0, 0.0
         for q in able:
+            if self.queue[q] <= 1e-12:
+                continue
             for w in self.ways[q]:
-                wanted = most * self.queue[q] / moving * n.way_share[w] if moving > 0 else 0.0
-                b = n.way_group[w]
-                room = max(0.0, n.storage[b] - self.inside[b])
-                if n.way_share[w] >= kernel.BINDING_SHARE and room < wanted:
+                if n.way_share[w] < kernel.BINDING_SHARE:
+                    continue
+                wanted = most * self.queue[q] / moving * n.way_share[w]
+                room = max(0.0, n.storage[n.way_group[w]] - self.inside[n.way_group[w]])
+                if room < wanted:
                     free = min(free, room / wanted)
-        return most * free
+                    to_full += wanted
+        if free >= 1:
+            self.open_left[g] = None
+            return most
+        if self.open_left[g] is None:
+            self.open_left[g] = n.group_lanes[g] * max(0.0, most - to_full) / to_full
+        leaving = max(free * most, min(most, self.open_left[g]))
+        self.open_left[g] = max(0.0, self.open_left[g] - leaving)
+        return leaving
 
 
 def run(network: FlowNetwork, codes: np.ndarray, cycles: np.ndarray, scale: float = 1.0) -> Books:

@@ -234,3 +234,16 @@ def test_the_same_run_gives_the_same_bits() -> None:
     network, plan, _, _ = one_signal(0.9, loss_s=2.3, gain_s=1.5)
     first, again = judge(network, plan), judge(network, plan)
     assert first.by_queue_veh_s.tobytes() == again.by_queue_veh_s.tobytes()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+def test_a_lane_is_open_until_its_first_driver_to_a_full_link(share: float) -> None:
+    """The link is full for good: (1 - p) / p drivers of other ways pass, and one waits in front."""
+    queues = [
+        Queue(0, -1, SATURATION, ways=(Way(1, share, 5),), outside=1.0),
+        Queue(1, 0, SATURATION),
+    ]
+    storage = 4.0
+    network = hand_network(queues, duration_s=400, storage=(math.inf, storage))
+    served = float(judge(network, shown(network, "", "r")).served[0])
+    assert served == pytest.approx(storage / share + (1 - share) / share, abs=2 * SATURATION)

@@ -4,7 +4,7 @@ Cyclic flow profiles (Robertson 1969, TRANSYT) carried through the whole window 
 cycle, so that demand that changes, queues that outlast the green and links that fill up are part of
 it. Every second, for each lane group, what arrives joins the queue of its turn; the group
 discharges its queues as one line: at the harmonic mean of its turns' rates, up to the first driver
-whose turn is red; yielding turns take the gaps that their foes leave; a full link lets nobody in.
+whose turn is red or whose link is full; yielding turns take the gaps that their foes leave.
 """
 
 import math
@@ -22,7 +22,7 @@ GAP_CELLS, GAP_STEPS = 96, 64.0
 # Share of the gaps that is left while foes discharge a queue, at a signal and without one.
 BUSY_GAPS, BUSY_GAPS_OPEN = 0.2, 0.05
 # On links that hold fewer vehicles a lane than this, the share of the gaps that is used.
-SHORT_STORAGE, SHORT_LINK_GAPS = 3.0, 0.4
+SHORT_STORAGE, SHORT_LINK_GAPS = 3.0, 0.1
 # Share of the saturation flow that is left where drivers look out for others.
 YIELD_FACTOR = 0.9
 # Share of the saturation flow at which drivers turn right after a stop.
@@ -196,6 +196,7 @@ def run(  # type: ignore[no-untyped-def]
     busy = np.zeros(count, dtype=np.int64)
     rate = np.zeros(count)
     pass_left = np.full(groups, -1.0)
+    open_left = np.full(groups, -1.0)
     inside = np.zeros(storage.size)
     could = np.zeros(count)
     came = np.zeros(count)
@@ -287,9 +288,10 @@ def run(  # type: ignore[no-untyped-def]
                 pass_left[g] = -1.0
             if most > moving:
                 most = moving
-            # A full link lets nobody in.
+            # A full link lets nobody in; the lane is open until its first driver who wants to.
             if most > 0.0:
                 free = 1.0
+                full = 0.0
                 for q in range(low, high):
                     if rate[q] <= 1e-9 or queue[q] <= 1e-12:
                         continue
@@ -301,9 +303,16 @@ def run(  # type: ignore[no-untyped-def]
                         room = storage[b] - inside[b]
                         if room < part * way_share[w]:
                             free = min(free, max(0.0, room) / (part * way_share[w]))
+                            full += part * way_share[w]
                 if free < 1.0:
-                    blocked_s[g] += 1.0 - free
-                    most *= free
+                    if open_left[g] < 0.0:
+                        open_left[g] = group_lanes[g] * max(0.0, most - full) / full
+                    may = max(free * most, min(most, open_left[g]))
+                    blocked_s[g] += 1.0 - may / most
+                    most = may
+                    open_left[g] = max(0.0, open_left[g] - most)
+                else:
+                    open_left[g] = -1.0
             gone = 0.0
             for q in range(low, high):
                 o = 0.0
