@@ -195,7 +195,7 @@ def run(inputs: Inputs, plan: Path | None, seed: int, work: Path) -> Run:
 
 def _is_stuck(lane: Mapping[str, str]) -> bool:
     gone = sum(int(lane.get(key, 0)) for key in ("left", "arrived", "laneChangedFrom"))
-    stood_s = min(float(lane[key]) for key in ("sampledSeconds", "waitingTime"))
+    stood_s = min(float(lane.get(key, 0)) for key in ("sampledSeconds", "waitingTime"))
     return gone == 0 and stood_s >= 0.95 * LOCKED_S
 
 
