@@ -46,7 +46,10 @@ def options(  # pragma: no cover - compiled
     cycle: int,
     limits: Floats,
 ) -> int:
-    """Fill ``limits`` with (b, bb, pattern, O) of each choice at one signal; how many there are."""
+    """Fill ``limits`` with (b, bb, pattern, O) of each choice at one signal; how many there are.
+
+    Where a green never ends the cycle is the limit: no band is wider.
+    """
     low_u, low_v = np.floor(u + EPSILON), np.floor(v + EPSILON)
     part_u, part_v = max(0.0, u - low_u), max(0.0, v - low_v)
     found = 0
@@ -67,6 +70,9 @@ def options(  # pragma: no cover - compiled
             limits[found, 2] = p
             limits[found, 3] = low_u - early
             found += 1
+    for c in range(found):
+        limits[c, 0] = min(limits[c, 0], float(cycle))
+        limits[c, 1] = min(limits[c, 1], float(cycle))
     return found
 
 
@@ -180,7 +186,7 @@ def _both(  # pragma: no cover - compiled
     best, width = -np.inf, -np.inf
     for t in range(total):
         b = got[t]
-        if b < 0.0 or b >= ALWAYS:
+        if b < 0.0:
             continue
         bb = np.inf
         for i in range(n):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from traffic.bandwidth.corridor import Range
-from traffic.bandwidth.problem import Problem, Road
+from traffic.bandwidth.problem import ALWAYS_GREEN, Problem, Road
 
 EPSILON = 1e-9
 # By how much each pattern of each signal shortens the outbound and the inbound green, in s.
@@ -104,10 +104,12 @@ def _place(
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Whole starts of both greens within the block, and their cuts.
 
-    ``late_s`` is by how much the block starts after the real one; None = as is best.
+    ``late_s`` is by how much the block starts after the real one; None = as is best. A green that
+    never ends has no start that matters: it fits as it is.
     """
     real_s = place[0] * cycle, place[1] * cycle
     shares = float(road.green_out[i]), float(road.green_in[i])
+    ends = [share < ALWAYS_GREEN for share in shares]
     last = math.floor(max(place[0] + shares[0], place[1] + shares[1]) * cycle + EPSILON)
     cuts = [(0, 0), (1, 0), (0, 1), (1, 1)]
     if greens_s[1] > greens_s[0]:
@@ -119,8 +121,10 @@ def _place(
         options = [_near(s, last - x) for s, x in zip(real_s, length, strict=True)]
         best: tuple[float, tuple[int, int]] | None = None
         for a, b in itertools.product(*options):
-            low = max(real_s[0] - a, real_s[1] - b)
-            high = min(real_s[0] - a + spare_s[0], real_s[1] - b + spare_s[1])
+            early = [x - y for x, y, end in zip(real_s, (a, b), ends, strict=True) if end]
+            spare = [x for x, end in zip(spare_s, ends, strict=True) if end]
+            low = max(early, default=-math.inf)
+            high = min((x + y for x, y in zip(early, spare, strict=True)), default=math.inf)
             if late_s is not None:
                 low, high = max(low, late_s), min(high, late_s)
             moved = round(abs(a - real_s[0]) + abs(b - real_s[1]), 9)
