@@ -44,7 +44,7 @@ def random_corridor(
                 patterns=PATTERNS,
             )
         )
-    links = ()
+    links: tuple[CorridorLink, ...] = ()
     if volumes:
         links = tuple(
             CorridorLink(

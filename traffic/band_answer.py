@@ -4,12 +4,13 @@ That is the plan with its certificate; where no band runs through a corridor, it
 ``no_band`` which two signals alone rule a band out, where there are such.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from traffic.bandwidth import Corridor, Method, Network, Range, Solved, Status, solve
-from traffic.bandwidth.partition import Parted, solve_parted, worst_pair
-from traffic.bandwidth.search import OnProgress
+from traffic.bandwidth.partition import Parted, ruling_pair, solve_parted
+from traffic.bandwidth.search import OnProgress, Watch
 from traffic.errors import InvalidInputError
 
 # The solvers keep seeds in 32 bits.
@@ -31,6 +32,7 @@ def answer_bands(
     cycle_s: Range | None = None,
     max_link_m: float | None = None,
     time_limit_s: float = 60.0,
+    most_s: float = math.inf,
     seed: int = 0,
     progress: OnProgress | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -49,6 +51,8 @@ def answer_bands(
         Also part the corridor at links longer than this, m.
     time_limit_s
         Seconds of search for the plan, more than 0; parting may take as long again.
+    most_s
+        Seconds until all must have ended.
     seed
         0 to 2**31 - 1.
     progress, should_stop
@@ -64,11 +68,13 @@ def answer_bands(
     if not 0 <= seed <= MAX_SEED:
         raise InvalidInputError(f"{seed}; expected 0 to {MAX_SEED}", where="seed")
     _check_max_link(question, max_link_m)
+    whole_call = Watch(most_s, None, should_stop)
     solved = solve(
         question,
         method=method,
         cycle_s=cycle_s,
         time_limit_s=time_limit_s,
+        most_s=most_s,
         seed=seed,
         progress=progress,
         should_stop=should_stop,
@@ -85,6 +91,7 @@ def answer_bands(
                 cycle_s=cycle_s,
                 max_link_m=max_link_m,
                 time_limit_s=time_limit_s,
+                most_s=whole_call.left_s(),
                 seed=seed,
                 should_stop=should_stop,
             )
@@ -92,7 +99,7 @@ def answer_bands(
             # Not even two neighbours go together: an answer, not a mistake in the question.
             parted = None
     if none and method == "maxband":
-        solved = _with_pair(question, solved, cycle_s)
+        solved = _with_pair(question, solved, cycle_s, whole_call.part(time_limit_s))
     return BandAnswer(solved, parted)
 
 
@@ -109,9 +116,10 @@ def _check_max_link(question: Corridor | Network, max_link_m: float | None) -> N
         )
 
 
-def _with_pair(question: Corridor, solved: Solved, cycle_s: Range | None) -> Solved:
+def _with_pair(question: Corridor, solved: Solved, cycle_s: Range | None, watch: Watch) -> Solved:
     """Name two signals that alone rule a band out, where there are such."""
-    bound, first, last = worst_pair(question, cycle_s)
-    if bound > 0:
+    pair = ruling_pair(question, cycle_s, watch.over)
+    if pair is None:
         return solved
+    first, last = pair
     return replace(solved, proof=f"{solved.proof}; pair bound: {first} and {last} alone allow none")

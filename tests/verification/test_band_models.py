@@ -383,13 +383,13 @@ def test_the_pair_bound_holds() -> None:
 
 
 def test_parts_where_no_band_runs_through() -> None:
-    """The arterial is cut at the longest link of what has none; every part then has a band."""
+    """The arterial is cut where it must be; every part then has a band."""
     signals = [replace(s, id=s.id + "0") for s in hopeless().signals]
     far = [replace(s, id=s.id + "1", position_m=s.position_m + 2000) for s in hopeless().signals]
     wide = [replace(s, green_out=0.6, green_in=0.6) for s in far]
     asked = replace(hopeless(), signals=(*signals, *wide))
     parted = solve_parted(asked)
-    assert parted.parts == ((2, 3),)
+    assert parted.parts == ((1, 3),)
     apart = solve_parted(
         replace(
             asked, signals=tuple(replace(s, green_out=0.6, green_in=0.6) for s in asked.signals)

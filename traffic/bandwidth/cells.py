@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ortools.math_opt.python import mathopt
 
 from traffic.bandwidth.chains import FixedLines
-from traffic.bandwidth.limits import limits_of
+from traffic.bandwidth.limits import FixedSpeed, cheapest, limits_of
 from traffic.bandwidth.milp import BandModel
 from traffic.bandwidth.problem import Floats, Problem
 from traffic.bandwidth.reading import Values, polish, solve_fixed
@@ -33,7 +33,7 @@ QUICK_S, SLOW_S = 0.5, 3.0
 # HiGHS is quicker on a lone road but for long ones with fixed speeds; SCIP is on all else.
 LONG = 24
 # Dives for a first good plan, and the share of the time that the program over all cycles may have.
-DIVES = 40
+DIVES, FEW_DIVES = 40, 2
 WHOLE_SHARE = 0.25
 
 
@@ -63,13 +63,20 @@ class Found:
 
 
 class CellSearch:
-    """Branch and bound over cells. After ``run``, ``best`` and ``bound`` hold the answer."""
+    """Branch and bound over cells. After ``run``, ``best`` and ``bound`` hold the answer.
 
-    def __init__(self, problem: Problem, watch: Watch, seed: int) -> None:
+    A solution worth more than ``enough`` ends the search.
+    """
+
+    def __init__(
+        self, problem: Problem, watch: Watch, seed: int, *, enough: float = math.inf
+    ) -> None:
         self.problem = problem
         self.watch = watch
         self.seed = seed
-        self.limits = [limits_of(road, problem.method) for road in problem.roads]
+        self.enough = enough
+        self.limits = [limits_of(road, problem.method, self._bounded) for road in problem.roads]
+        self.cheapest = [cheapest(road, problem.method) for road in problem.roads]
         self.weights = np.array([road.weight for road in problem.roads])
         self.reach_s = max(limit.reach_s for limit in self.limits)
         lone = problem.method == "maxband" and len(problem.roads) == 1
@@ -79,6 +86,8 @@ class CellSearch:
         # Bounds of what was settled: solved, or proven no better than the floor of its time.
         self._settled = 0.0
         self._open = 0.0
+        # Whether the first bounds are still being computed.
+        self._begins = True
         # Whether a solver's word was taken that a range holds no plan at all.
         self.took_word = False
 
@@ -92,16 +101,26 @@ class CellSearch:
         """What no plan can exceed."""
         return max(self.floor, self._settled, self._open)
 
+    def _over(self) -> bool:
+        """Whether to stop: enough was found, time is over, or the caller wants no more."""
+        return self.floor > self.enough or self.watch.over()
+
+    def _bounded(self) -> bool:
+        """Whether cheaper bounds must do: time is over, or half of it went into the first ones."""
+        return self.watch.over() or (self._begins and self.watch.left_s() < self.watch.elapsed_s())
+
     def run(self) -> None:
-        """Search until the best is proven, time is over, or the caller stops."""
+        """Search until the best is proven, enough was found, or time is over."""
         first = self._first_cells()
+        self._begins = False
         everyone = frozenset(range(len(self.problem.roads)))
-        self._dive(first, DIVES)
+        self._dive(first, FEW_DIVES if self.problem.method == "maxband" else DIVES)
         self._whole(first)
-        todo = [everyone]
-        seen = {everyone}
+        # Where a road has no band whatever the others do, the search begins without it.
+        seen = {everyone, *self._served(first)}
+        todo = list(seen)
         while todo:
-            todo.sort(key=lambda roads: self._total(first, roads).max())
+            todo.sort(key=lambda roads: (self._total(first, roads).max(), sorted(roads)))
             roads = todo.pop()
             total = first.total if roads == everyone else self._total(first, roads)
             cells = Cells(first.z0, first.z1, first.caps, total)
@@ -112,27 +131,29 @@ class CellSearch:
                 if fewer not in seen and self._total(first, fewer).max() > self._hurdle:
                     seen.add(fewer)
                     todo.append(fewer)
-            if self.watch.over():
+            if self._over():
                 self._open = max([self._open, *(float(self._total(first, r).max()) for r in todo)])
                 return
 
     def _dive(self, cells: Cells, count: int) -> None:
         """Take the plans of a lone road that lie where its bound is largest."""
         limits = self.limits[0]
-        if len(self.limits) > 1 or not isinstance(limits, FixedLines):
+        if len(self.limits) > 1 or not isinstance(limits, FixedLines | FixedSpeed):
             return
         for k in np.argsort(-cells.total)[:count]:
-            if self.watch.over() or cells.total[k] <= self._hurdle:
+            if self._over() or cells.total[k] <= self._hurdle:
                 return
             z0, z1 = float(cells.z0[k]), float(cells.z1[k])
             _, f = limits.peak(z0, z1)
-            found = solve_fixed(self.problem, limits.integers(f, (z0 + z1) / 2))
+            found = solve_fixed(self.problem, limits.tents.integers(f, (z0 + z1) / 2))
             if found is not None:
                 self._keep(self.problem, (0,), *found)
 
     def _whole(self, cells: Cells) -> None:
         """Give the program over all cycles a chance, where it may be quicker than cells."""
-        if self.problem.method == "maxband" or cells.total.max() <= self._hurdle:
+        if self.problem.method == "maxband" or self.floor > self.enough:
+            return
+        if cells.total.max() <= self._hurdle:
             return
         limit_s = WHOLE_SHARE * self.watch.left_s() if self.reach_s else math.inf
         left = self._solve(cells, frozenset(range(len(self.problem.roads))), limit_s)
@@ -154,7 +175,12 @@ class CellSearch:
         return Cells(cells.z0, cells.z1, cells.caps, self._total(cells, everyone))
 
     def _cells(self, z0: Floats, z1: Floats) -> Cells:
-        caps = np.stack([limit.most(z0, z1) for limit in self.limits])
+        caps = np.stack(
+            [
+                np.full(z0.shape, cheap) if self._bounded() else limit.most(z0, z1)
+                for limit, cheap in zip(self.limits, self.cheapest, strict=True)
+            ]
+        )
         return Cells(z0, z1, caps, np.zeros_like(z0))
 
     def _total(self, cells: Cells, roads: frozenset[int]) -> Floats:
@@ -164,6 +190,11 @@ class CellSearch:
         total: Floats = self.weights[index] @ np.maximum(caps, 0.0)
         total[(caps < 0).any(axis=0)] = -1.0
         return total
+
+    def _served(self, cells: Cells) -> set[frozenset[int]]:
+        """Collect the largest choices of roads that some cell may hold a plan of."""
+        found = {frozenset(map(int, np.flatnonzero(cap >= 0))) for cap in cells.caps.T}
+        return {roads for roads in found if roads}
 
     def _search(self, cells: Cells, roads: frozenset[int], rest: float) -> None:
         """Search one choice of roads; ``rest`` bounds what other choices hold."""
@@ -175,13 +206,14 @@ class CellSearch:
                 return
             top = float(cells.total.max())
             self.watch.tell("bands", self.floor, max(top, rest, self._settled))
-            if self.watch.over():
+            if self._over():
                 self._open = max(self._open, top)
                 return
             first, last = self._range(cells, width)
             inside = np.zeros(cells.total.size, dtype=bool)
             inside[first : last + 1] = True
-            self._dive(cells.take(inside), 1)
+            if self.problem.method != "maxband":
+                self._dive(cells.take(inside), 1)
             began = time.perf_counter()
             left = self._solve(cells.take(inside), roads)
             spent_s = time.perf_counter() - began

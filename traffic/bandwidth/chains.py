@@ -12,6 +12,7 @@ makes the result a bound. On a box of (F, z) d_i moves by no more than its radiu
 """
 
 import math
+from collections.abc import Callable
 
 import numba
 import numpy as np
@@ -25,19 +26,35 @@ STEPS, HALVINGS = 24, 4
 
 
 class FixedLines:
-    """Bounds a road's MULTIBAND objective, weights of links included, in ranges of z."""
+    """Bounds a road's MULTIBAND objective, weights of links included, in ranges of z.
 
-    def __init__(self, road: Road) -> None:
+    Parameters
+    ----------
+    road
+        The road.
+    cheapest
+        A bound that holds everywhere.
+    over
+        Asked before each range; from then on the cheapest bound stands for the others.
+    """
+
+    def __init__(
+        self, road: Road, cheapest: float = math.inf, over: Callable[[], bool] = lambda: False
+    ) -> None:
         self.road = road
+        self.cheapest = cheapest
+        self.over = over
         self.tents = Tents(road)
         self.reach_s = self.tents.reach_s
 
     def most(self, z0: Floats, z1: Floats) -> Floats:
         """Bound the objective in each range [z0, z1], (m,); negative where no line exists."""
-        return np.array([self._most(float(a), float(b)) for a, b in zip(z0, z1, strict=True)])
-
-    def _most(self, z0: float, z1: float) -> float:
-        return self.peak(z0, z1)[0]
+        bound = np.full(z0.shape, self.cheapest)
+        for k, (a, b) in enumerate(zip(z0, z1, strict=True)):
+            if self.over():
+                break
+            bound[k] = self.peak(float(a), float(b))[0]
+        return bound
 
     def peak(self, z0: float, z1: float) -> tuple[float, float]:
         """Bound the objective, and say at which F.
@@ -61,20 +78,6 @@ class FixedLines:
             value = np.concatenate([value[~cut], self.bound(halves_f, halves, z0, z1)])
         top = int(value.argmax())
         return float(value[top]), float(f[top])
-
-    def integers(self, f: float, z: float) -> list[int]:
-        """Choose patterns and whole turns at one point, in the order of ``BandModel.integers``."""
-        road, tents = self.road, self.tents
-        middle = (road.green_in - road.queue_in_s * z - road.green_out + road.queue_out_s * z) / 2
-        x = (f - tents.d * z)[:, None] - tents.delta - middle[:, None]
-        pick = np.abs(x - np.round(x)).argmin(axis=1)
-        turn = np.round(x[np.arange(road.n), pick]).astype(int)
-        whole: list[int] = []
-        for i, starts in enumerate(road.starts):
-            # Rows of ``delta`` that are too short were filled with their first pattern.
-            chosen = int(pick[i]) if pick[i] < len(starts) else 0
-            whole += [int(p == chosen) for p in range(len(starts))]
-        return whole + [int(turn[i] - turn[i + 1]) for i in range(road.n - 1)]
 
     def bound(self, f: Floats, half_f: Floats, z0: float, z1: float) -> Floats:
         """Bound the objective for phases within ``half_f`` of ``f`` and z in [z0, z1], (m,)."""

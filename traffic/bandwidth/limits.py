@@ -1,6 +1,7 @@
 """Bounds on each road's objective for many ranges of z at once, whatever its speeds and method."""
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,8 @@ from traffic.bandwidth.tents import Boxes, Tents
 
 # Steps of the outbound band at which the inbound one is bounded when both are not equal.
 SLICES = 8
+# Phases at which a plan is looked for.
+PHASES = 96
 
 
 class Limits(Protocol):
@@ -23,14 +26,22 @@ class Limits(Protocol):
         """Bound the objective in each range [z0, z1], (m,); negative where no band exists."""
 
 
-def limits_of(road: Road, method: Method) -> Limits:
-    """Choose the bound that suits a road."""
+def cheapest(road: Road, method: Method) -> float:
+    """Bound the objective by the greens alone, at any cycle."""
+    if method == "maxband":
+        return road.value(float(road.green_out.min()), float(road.green_in.min()))
+    sides = (road.green_out, road.weight_out), (road.green_in, road.weight_in)
+    return float(sum(np.minimum(green[1:], green[:-1]) @ weight for green, weight in sides))
+
+
+def limits_of(road: Road, method: Method, over: Callable[[], bool] = lambda: False) -> Limits:
+    """Choose the bound that suits a road; ``over`` says when a cheaper one must do."""
     if method == "maxband":
         if road.direction != "both":
             return OneWay(road)
         return FixedSpeed(road) if road.speeds_fixed else FreeSpeed(road)
     if method == "multiband" and road.direction == "both" and road.speeds_fixed:
-        return FixedLines(road)
+        return FixedLines(road, cheapest(road, method), over)
     return Links(road)
 
 
@@ -98,6 +109,14 @@ class FixedSpeed:
         )
         most: Floats = self.tents.value(boxes, slack=True).reshape(shape).max(axis=1)
         return most
+
+    def peak(self, z0: float, z1: float) -> tuple[float, float]:
+        """Value the best phase in the middle of a range of z, and say which it is."""
+        f = (np.arange(PHASES) + 0.5) / PHASES
+        none = np.zeros(PHASES)
+        value = self.tents.value(Boxes(f, np.full(PHASES, (z0 + z1) / 2), none, none), slack=False)
+        top = int(value.argmax())
+        return float(value[top]), float(f[top])
 
 
 class FreeSpeed:

@@ -16,6 +16,8 @@ from traffic.errors import SolverError
 # Values, in cycles, that differ by less count as equal; solvers' tolerances are of this size.
 TOLERANCE = 1e-6
 POLL_S = 0.05
+# HiGHS does not hear an interrupter: where the caller may stop it runs no longer than this at once.
+DEAF_S = 10.0
 FAILED = (
     mathopt.TerminationReason.OTHER_ERROR,
     mathopt.TerminationReason.NUMERICAL_ERROR,
@@ -54,6 +56,10 @@ class Watch:
         self._limit_s = limit_s
         self._progress = progress
         self._should_stop = should_stop
+
+    def part(self, limit_s: float) -> "Watch":
+        """Make a watch for a part of the work, which ends with the whole and may be stopped too."""
+        return Watch(min(limit_s, self.left_s()), None, self._should_stop)
 
     def elapsed_s(self) -> float:
         """Seconds since the search began."""
@@ -98,8 +104,9 @@ class Watch:
         SolverError
             The solver failed, and so did the other one, where that was to be asked.
         """
+        limit = timedelta(seconds=max(0.05, min(limit_s, self.left_s())))
         params = mathopt.SolveParameters(
-            time_limit=timedelta(seconds=max(0.05, min(limit_s, self.left_s()))),
+            time_limit=limit,
             random_seed=seed,
             relative_gap_tolerance=gap,
             absolute_gap_tolerance=TOLERANCE / 10,
@@ -110,6 +117,8 @@ class Watch:
             order.reverse()
         wrong: list[str] = []
         for solver in order if fallback else order[:1]:
+            if solver is mathopt.SolverType.HIGHS and self._should_stop is not None:
+                params.time_limit = min(limit, timedelta(seconds=DEAF_S))
             if solver is mathopt.SolverType.HIGHS and wrong:
                 # HiGHS's presolve was seen to break sound models of this kind.
                 params.presolve = mathopt.Emphasis.OFF

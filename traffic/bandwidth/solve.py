@@ -6,7 +6,7 @@ code that shares nothing with the models; a claim that does not hold is an error
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ortools.math_opt.python import mathopt
 
@@ -35,6 +35,8 @@ CLAIM_TOLERANCE = 1e-5
 MAX_TIME_LIMIT_S = 86_400.0
 # Share of the time limit that the whole-second plan may take on top.
 WHOLE_SECONDS_SHARE = 0.25
+# What it, and a proof that there is no band, may take at least.
+LATE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def solve(
     method: Method = "maxband",
     cycle_s: Range | None = None,
     time_limit_s: float = 60.0,
+    most_s: float = math.inf,
     seed: int = 0,
     progress: OnProgress | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -113,6 +116,8 @@ def solve(
     time_limit_s
         Seconds of search, more than 0; the whole-second plan may take a quarter of it more, at
         least 10 s.
+    most_s
+        Seconds until all must have ended, the whole-second plan and the proof too.
     seed
         Same question and seed, same answer, unless the time limit cuts the search.
     progress, should_stop
@@ -121,7 +126,8 @@ def solve(
     Raises
     ------
     InvalidInputError
-        A parameter out of range, or a corridor without a cycle.
+        A parameter out of range, a corridor without a cycle, or nothing that counts: all weights
+        are 0, of the corridors or, by the volumes, of the links.
     SolverError
         Both solvers failed, or a claim does not hold when it is measured.
     """
@@ -138,14 +144,35 @@ def solve(
     else:
         problem = corridor_problem(question, method, cycle_s)
         corridors = (question,)
+    _check_counts(problem, lone=isinstance(question, Corridor))
     return solve_problem(
         problem,
         corridors,
         lone=isinstance(question, Corridor),
         time_limit_s=time_limit_s,
+        most_s=most_s,
         seed=seed,
         progress=progress,
         should_stop=should_stop,
+    )
+
+
+def _check_counts(problem: Problem, *, lone: bool) -> None:
+    """Refuse a question whose every plan is worth 0: no answer to it would mean anything."""
+    linked = problem.method != "maxband"
+    worth = [
+        road.weight * (float(road.weight_out.sum() + road.weight_in.sum()) if linked else 1.0)
+        for road in problem.roads
+    ]
+    if max(worth) > 0:
+        return
+    if lone:
+        raise InvalidInputError(
+            "every volume that counts is 0; expected one above 0, or p = 0", where="links"
+        )
+    raise InvalidInputError(
+        "every weight is 0; expected one corridor above 0, with volumes that count",
+        where="corridors",
     )
 
 
@@ -155,6 +182,7 @@ def solve_problem(
     *,
     lone: bool,
     time_limit_s: float,
+    most_s: float = math.inf,
     seed: int,
     progress: OnProgress | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -164,12 +192,13 @@ def solve_problem(
     ``corridors`` are those of the problem's roads, in the same order.
     """
     method = problem.method
-    watch = Watch(time_limit_s, progress, should_stop)
+    whole_call = Watch(most_s, None, should_stop)
+    watch = Watch(min(time_limit_s, most_s), progress, should_stop)
     search = CellSearch(problem, watch, seed)
     search.run()
     proof = ""
     if search.floor <= TOLERANCE and search.bound <= TOLERANCE:
-        proof = _prove_none(search, Watch(max(10.0, watch.left_s()), None, should_stop), seed)
+        proof = prove_none(search, whole_call.part(max(LATE_S, watch.left_s())), seed)
         if not proof:
             # Where one solver's word cannot be confirmed nothing is claimed.
             search.best = None
@@ -180,7 +209,7 @@ def solve_problem(
         real = BandPlan(certificate, unplanned(problem), ())
         return Solved(method, corridors, real, None, proof, problem, lone)
     real = _measured_plan(search, problem, corridors, watch, seed)
-    late = Watch(max(10.0, WHOLE_SECONDS_SHARE * time_limit_s), None, should_stop)
+    late = whole_call.part(max(LATE_S, WHOLE_SECONDS_SHARE * time_limit_s))
     whole = None
     assert search.best is not None, "a value was found"
     found = whole_second_plan(problem, search.best, real.plan, real.certificate.bound, late, seed)
@@ -216,11 +245,20 @@ def _measured_plan(
     return BandPlan(Certificate(status, value, bound, watch.elapsed_s(), seed), plan, measured)
 
 
-def _prove_none(search: CellSearch, watch: Watch, seed: int) -> str:
+def prove_none(search: CellSearch, watch: Watch, seed: int) -> str:
     """Say what proves that no road has a band; empty where nothing does."""
     if not search.took_word:
-        return "bound: no phase meets every green at any cycle of the range"
-    model = BandModel(search.problem)
+        return "bound: at no cycle of the range is there a band wider than 0"
+    for road in search.problem.roads:
+        # Where roads together have a band each of them has one alone.
+        if road.weight > 0 and not _proven_infeasible(search.problem, road, watch, seed):
+            return ""
+    return "two solvers: SCIP and HiGHS each found the program infeasible"
+
+
+def _proven_infeasible(problem: Problem, road: Road, watch: Watch, seed: int) -> bool:
+    """Whether both solvers find that a road alone has no band."""
+    model = BandModel(replace(problem, roads=(road,)))
     model.model.add_linear_constraint(mathopt.fast_sum(model.values) >= TOLERANCE)
     for highs in (False, True):
         try:
@@ -228,13 +266,13 @@ def _prove_none(search: CellSearch, watch: Watch, seed: int) -> str:
                 model.model, seed=seed, limit_s=watch.left_s(), highs=highs, fallback=False
             )
         except SolverError:
-            return ""
+            return False
         if result.termination.reason not in (
             mathopt.TerminationReason.INFEASIBLE,
             mathopt.TerminationReason.INFEASIBLE_OR_UNBOUNDED,
         ):
-            return ""
-    return "two solvers: SCIP and HiGHS each found the program infeasible"
+            return False
+    return True
 
 
 def measure_plan(

@@ -56,6 +56,20 @@ class Tents:
         """By how much the phase of the farthest signal moves with z."""
         return float(np.abs(self.d).max())
 
+    def integers(self, f: float, z: float) -> list[int]:
+        """Choose patterns and whole turns at one point, in the order of ``BandModel.integers``."""
+        road = self.road
+        middle = (road.green_in - road.queue_in_s * z - road.green_out + road.queue_out_s * z) / 2
+        x = (f - self.d * z)[:, None] - self.delta - middle[:, None]
+        pick = np.abs(x - np.round(x)).argmin(axis=1)
+        turn = np.round(x[np.arange(road.n), pick]).astype(int)
+        whole: list[int] = []
+        for i, starts in enumerate(road.starts):
+            # Rows of ``delta`` that are too short were filled with their first pattern.
+            chosen = int(pick[i]) if pick[i] < len(starts) else 0
+            whole += [int(p == chosen) for p in range(len(starts))]
+        return whole + [int(turn[i] - turn[i + 1]) for i in range(road.n - 1)]
+
     def value(self, boxes: Boxes, *, slack: bool) -> Floats:
         """Objective at each box's centre, or with ``slack`` a bound on it in the whole box.
 

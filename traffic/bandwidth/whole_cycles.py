@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from traffic.bandwidth.plan import Plan
 from traffic.bandwidth.rounding import Rounded
 from traffic.bandwidth.search import TOLERANCE, Watch
-from traffic.bandwidth.whole_offsets import Structure, whole_offsets
+from traffic.bandwidth.whole_offsets import Structure, valued, whole_offsets
 from traffic.bandwidth.whole_road import Fronts, WholeRoad
 
 # Cycles with a finer grid of so many parts of a second, or with limited changes of speed.
@@ -52,11 +52,10 @@ def best_of_cycles(
         tries.append(Structure(cycles[cycle], (0,), roads[cycle].integers(timed)))
         if best is None or timed.value / cycle > best[0] + TOLERANCE:
             best = timed.value / cycle, roads[cycle].plan(timed)
-    valued = [(structure.value(), -k) for k, structure in enumerate(tries)]
-    for value, k in sorted(valued, reverse=True)[:MOST_OFFSETS]:
+    for value, k in valued(tries, watch)[:MOST_OFFSETS]:
         if best is not None and (value <= best[0] + WORTH or watch.over()):
             break
-        found = whole_offsets(tries[-k], watch, seed) if value > TOLERANCE else None
+        found = whole_offsets(tries[k], watch, seed) if value > TOLERANCE else None
         if found is not None and (best is None or found[0] > best[0] + TOLERANCE):
             best = found
     return None if best is None else BestOfCycles(best[1], best[0], exact=False)
@@ -74,7 +73,7 @@ def _best_fixed(
     for cycle in order:
         if bounds[cycle] <= floor + TOLERANCE:
             break
-        if best is not None and watch.over():
+        if watch.over():
             exact = False
             break
         fronts = roads[cycle].fixed(floor * cycle)
@@ -94,7 +93,7 @@ def _walked(
     floor = 0.0
     limited = math.isfinite(roads[order[0]].road.change_s_per_m)
     for cycle in order:
-        if bounds[cycle] <= floor + TOLERANCE or (coarse and watch.over()):
+        if bounds[cycle] <= floor + TOLERANCE or watch.over():
             break
         # A finer grid may win a fraction of a second.
         fronts = roads[cycle].free(max(0.0, floor * cycle - 2.0))

@@ -70,6 +70,16 @@ class Structure:
         return float(sum(mathopt.evaluate_expression(v, values) for v in model.values))
 
 
+def valued(structures: Sequence[Structure], watch: Watch) -> list[tuple[float, int]]:
+    """Value structures while there is time, at least one: (value, index), the best first."""
+    found: list[tuple[float, int]] = []
+    for k, structure in enumerate(structures):
+        if found and watch.over():
+            break
+        found.append((structure.value(), k))
+    return sorted(found, key=lambda item: (-item[0], item[1]))
+
+
 def whole_offsets(structure: Structure, watch: Watch, seed: int) -> tuple[float, Plan] | None:
     """Find whole-second offsets of a structure, with the value; None where none were found."""
     every, part, integers = structure.settled()

@@ -19,7 +19,7 @@ from traffic.bandwidth.problem import Problem
 from traffic.bandwidth.rounding import Rounded, rounded
 from traffic.bandwidth.search import TOLERANCE, Watch
 from traffic.bandwidth.whole_cycles import best_of_cycles
-from traffic.bandwidth.whole_offsets import Structure, only_rounded, whole_offsets
+from traffic.bandwidth.whole_offsets import Structure, only_rounded, valued, whole_offsets
 
 EPSILON = 1e-9
 # Whole cycles next to the real one at which its structure is valued, and how many are tried.
@@ -47,7 +47,7 @@ def whole_second_plan(
     if not cycles:
         return None
     whole = {cycle: rounded(problem, cycle) for cycle in cycles}
-    bounds = _bounds(problem, whole, real_bound)
+    bounds = _bounds(problem, whole, real_bound, watch)
     near = sorted(cycles, key=lambda cycle: (abs(cycle - real.cycle_s), cycle))
     integers = [round(found.values[v]) for v in found.model.integers()]
     structures = [Structure(whole[c], found.roads, integers) for c in near[: NEAR_S + 1]]
@@ -56,39 +56,44 @@ def whole_second_plan(
         if best is not None and best.exact:
             return WholePlan(best.plan, best.value)
         if best is not None:
-            return WholePlan(best.plan, _tightened(bounds, whole, best.value))
+            return WholePlan(best.plan, _tightened(bounds, whole, best.value, watch))
     own: tuple[float, Plan] | None = None
-    valued = [(structure.value(), -k) for k, structure in enumerate(structures)]
-    for value, k in sorted(valued, reverse=True)[:MOST_TRIED]:
+    for value, k in valued(structures, watch)[:MOST_TRIED]:
         if own is not None and (value <= own[0] + TOLERANCE or watch.over()):
             break
-        tried = whole_offsets(structures[-k], watch, seed) if value > TOLERANCE else None
+        tried = whole_offsets(structures[k], watch, seed) if value > TOLERANCE else None
         if tried is not None and (own is None or tried[0] > own[0] + EPSILON):
             own = tried
-    if own is None:
+    if own is None and not watch.over():
         own = _anew(whole[near[0]], watch, seed)
     if own is not None:
-        return WholePlan(own[1], _tightened(bounds, whole, own[0]))
+        return WholePlan(own[1], _tightened(bounds, whole, own[0], watch))
     return WholePlan(only_rounded(whole[near[0]], real), max(bounds.values()))
 
 
-def _bounds(problem: Problem, whole: Mapping[int, Rounded], real_bound: float) -> dict[int, float]:
+def _bounds(
+    problem: Problem, whole: Mapping[int, Rounded], real_bound: float, watch: Watch
+) -> dict[int, float]:
     """Bound every cycle by its real greens, in cycles."""
     z = 1 / np.array(list(whole), dtype=float)
     total = np.zeros(z.size)
     for road in problem.roads:
-        total += np.maximum(0.0, road.weight * limits_of(road, problem.method).most(z, z))
+        limits = limits_of(road, problem.method, watch.over)
+        total += np.maximum(0.0, road.weight * limits.most(z, z))
     return {cycle: min(float(most), real_bound) for cycle, most in zip(whole, total, strict=True)}
 
 
-def _tightened(bounds: Mapping[int, float], whole: Mapping[int, Rounded], value: float) -> float:
+def _tightened(
+    bounds: Mapping[int, float], whole: Mapping[int, Rounded], value: float, watch: Watch
+) -> float:
     """Bound all cycles together, with rounded greens where that may matter."""
     rest = sorted(bounds, key=lambda cycle: -bounds[cycle])
     most = value
     for cycle in rest:
         if bounds[cycle] <= most:
             break
-        most = max(most, min(bounds[cycle], most_at(whole[cycle].problem)))
+        own = bounds[cycle] if watch.over() else most_at(whole[cycle].problem)
+        most = max(most, min(bounds[cycle], own))
     return most
 
 
@@ -103,7 +108,7 @@ def most_at(problem: Problem) -> float:
 
 def _anew(whole: Rounded, watch: Watch, seed: int) -> tuple[float, Plan] | None:
     """Solve the rounded problem for another structure."""
-    search = CellSearch(whole.problem, Watch(max(0.5, watch.left_s() / 2)), seed)
+    search = CellSearch(whole.problem, watch.part(max(0.5, watch.left_s() / 2)), seed)
     search.run()
     best = search.best
     if best is None or best.value <= TOLERANCE:

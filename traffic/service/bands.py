@@ -16,6 +16,8 @@ MAX_CYCLE_S = 3600.0
 MAX_TIME_LIMIT_S = 86_400.0
 # Share of the time to the deadline that the search may take; the rest is for the whole-second plan.
 SEARCH_SHARE = 0.6
+# Fields of the document that the search itself may refuse.
+QUESTION_FIELDS = ("links", "corridors")
 
 
 def band_search(request: pb.OptimizeBandsRequest, deadline: Deadline) -> Search[BandAnswer]:
@@ -36,16 +38,22 @@ def band_search(request: pb.OptimizeBandsRequest, deadline: Deadline) -> Search[
     def run(*, progress: Callable[[Step], object], should_stop: Callable[[], bool]) -> BandAnswer:
         # The queue is left behind: said at once, as the search's own first step may take a while.
         progress(Progress("search begins", 0.0, 0.0, math.inf))
-        return answer_bands(
-            question,
-            method=method,
-            cycle_s=cycle_s,
-            max_link_m=max_link_m,
-            time_limit_s=min(wanted_s or 60.0, max(0.1, SEARCH_SHARE * deadline.left_s())),
-            seed=seed,
-            progress=progress,
-            should_stop=lambda: should_stop() or deadline.left_s() <= 0,
-        )
+        try:
+            return answer_bands(
+                question,
+                method=method,
+                cycle_s=cycle_s,
+                max_link_m=max_link_m,
+                time_limit_s=min(wanted_s or 60.0, max(0.1, SEARCH_SHARE * deadline.left_s())),
+                most_s=max(0.1, deadline.left_s()),
+                seed=seed,
+                progress=progress,
+                should_stop=lambda: should_stop() or deadline.left_s() <= 0,
+            )
+        except InvalidInputError as error:
+            if error.where not in QUESTION_FIELDS:
+                raise
+            raise InvalidInputError(error.message, where=f"question.{error.where}") from error
 
     return run
 
