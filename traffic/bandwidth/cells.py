@@ -136,12 +136,16 @@ class CellSearch:
                 return
 
     def _dive(self, cells: Cells, count: int) -> None:
-        """Take the plans of a lone road that lie where its bound is largest."""
+        """Take the plans of a lone road that lie where its bound is largest.
+
+        One is tried even where time is over: a short limit asks for a plan all the same.
+        """
         limits = self.limits[0]
         if len(self.limits) > 1 or not isinstance(limits, FixedLines | FixedSpeed):
             return
-        for k in np.argsort(-cells.total)[:count]:
-            if self._over() or cells.total[k] <= self._hurdle:
+        for tried, k in enumerate(np.argsort(-cells.total)[:count]):
+            late = self._over() and (tried > 0 or self.best is not None)
+            if late or cells.total[k] <= self._hurdle:
                 return
             z0, z1 = float(cells.z0[k]), float(cells.z1[k])
             _, f = limits.peak(z0, z1)
