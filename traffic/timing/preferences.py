@@ -17,6 +17,9 @@ from traffic.delay.flow_network import PROTECTED, YIELDING, Floats, Ints
 from traffic.delay.model import Codes, DelayModel
 
 ROAD_WEIGHT = 2.0
+# Added to the weight of a queue on a link that holds nobody, falling to 0 for links that hold so
+# many vehicles a lane.
+SHORT_LINK_WEIGHT, LONG_ENOUGH_VEH = 6.0, 6.0
 OUT_OF_BAND_S = 15.0
 MAX_LINK_M = 1200.0
 
@@ -79,12 +82,25 @@ class Preferences:
 
 def everybody_alike(model: DelayModel) -> Preferences:
     """Prefer no road."""
-    return Preferences(np.ones(model.network.queues))
+    return Preferences(_base_weights(model))
+
+
+def _base_weights(model: DelayModel) -> Floats:
+    """Weights of queues: more on short links, where a queue soon stands in the junction behind.
+
+    A junction that is blocked from inside can lock for good, which no mean delay shows: so the
+    search is to keep such links clear.
+    """
+    network = model.network
+    group = np.searchsorted(network.group_first, np.arange(network.queues), side="right") - 1
+    held = network.storage[group] / network.group_lanes[group]
+    weights: Floats = 1 + SHORT_LINK_WEIGHT * np.maximum(0.0, 1 - held / LONG_ENOUGH_VEH)
+    return weights
 
 
 def preferences(model: DelayModel, corridors: Sequence[Corridor], *, bands: bool) -> Preferences:
     """Prefer some roads, with or without bands along them."""
-    weights = np.ones(model.network.queues)
+    weights = _base_weights(model)
     terms: list[BandTerm] = []
     at = {key: s for s, key in enumerate(model.signal_ids)}
     for corridor in corridors:
@@ -93,7 +109,7 @@ def preferences(model: DelayModel, corridors: Sequence[Corridor], *, bands: bool
                 (crossing.through_out, crossing.approach_out),
                 (crossing.through_in, crossing.approach_in),
             ):
-                weights[_through(model, at.get(crossing.signal_id), links, approach)] = ROAD_WEIGHT
+                weights[_through(model, at.get(crossing.signal_id), links, approach)] *= ROAD_WEIGHT
         if bands:
             for first, last in corridor.parts(MAX_LINK_M):
                 for back in (False, True):
