@@ -113,7 +113,7 @@ def plan_day(
     *,
     periods: int | None = None,
     min_period_s: int = MIN_PERIOD_S,
-    cycle_s: tuple[int, int] = (30, 120),
+    cycle_s: tuple[int, int] = (40, 120),
     method: Method = "short-way",
     time_limit_s: float = 30.0,
     seed: int = 0,

@@ -87,7 +87,7 @@ def optimize_to_file(
     seed: int = 0,
     time_limit_s: float = 30.0,
     refine_s: float = 0.0,
-    cycle_s: tuple[int, int] = (30, 120),
+    cycle_s: tuple[int, int] = (40, 120),
     min_green_s: int = 5,
     stop_penalty_s: float = 0.0,
     corridors: Sequence[str] = (),
@@ -118,9 +118,9 @@ def optimize_to_file(
     Raises
     ------
     InvalidInputError
-        A mistake in the scenario or in a setting.
+        A mistake in the scenario or in a setting, or no such period in the table.
     NotFoundError
-        A corridor that is not in the network, or a period that is not in the table.
+        A corridor that is not in the network.
     """
     began = time.perf_counter()
     inputs.require_files()

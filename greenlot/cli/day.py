@@ -37,7 +37,7 @@ def day(
         str, typer.Option(help="How many periods, or auto: as the demand asks for, up to 8.")
     ] = "auto",
     min_period: Annotated[int, typer.Option(help="Shortest period in s.")] = 1800,
-    cycle: Annotated[str, typer.Option(help="Cycle in s: 60:120, or 90.")] = "30:120",
+    cycle: Annotated[str, typer.Option(help="Cycle in s: 60:120, or 90.")] = "40:120",
     transition: Annotated[
         str, typer.Option(help=f"How signals get into step: {', '.join(METHODS)}.")
     ] = "short-way",

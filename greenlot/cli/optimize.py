@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from traffic.timing.search import Step
 
 METHODS = ("delay", "mixed", "band")
-DELAY_CYCLE, BAND_CYCLE = "30:120", "60:120"
+DELAY_CYCLE, BAND_CYCLE = "40:120", "60:120"
 
 
 def optimize_signals(
@@ -46,7 +46,7 @@ def optimize_signals(
     ] = None,
     cycle: Annotated[
         str,
-        typer.Option(help="Cycle in s: 60:120, or 90; default 30:120, for bands 60:120."),
+        typer.Option(help="Cycle in s: 60:120, or 90; default 40:120, for bands 60:120."),
     ] = "",
     min_green: Annotated[int, typer.Option(help="Least vehicle green in s.")] = 5,
     stop_penalty: Annotated[

@@ -65,7 +65,7 @@ def optimize_network(
     graph: RoadGraph,
     demand: Demand,
     *,
-    cycle_s: tuple[int, int] = (30, 120),
+    cycle_s: tuple[int, int] = (40, 120),
     min_green_s: int = MIN_GREEN_S,
     stop_penalty_s: float = 0.0,
     corridors: Sequence[Corridor] = (),

@@ -129,7 +129,7 @@ def _sequences(
     """
     built = [
         found
-        for chosen in subsets(own)
+        for chosen in subsets(own, flows.to_protect())
         if (found := sequence(own, chosen)) is not None and found.least_cycle_s <= cycle_s[1]
     ]
     rows = [rows_of(flows, found) for found in built]

@@ -1,9 +1,10 @@
 """What a signal may show: its stages, which of them, in which order, with a safe way between.
 
 A sequence takes stages of the signal's own program. A stage may be left out when everything that
-it serves is green in another one as well; the order is free as far as no left that yields outlasts
-its opposing through (yellow trap). Between two stages that do not follow each other in the own
-program the intergreen is built from the program's own yellow and all-red times.
+it serves is green in another one as well, and nothing that must keep its right of way loses it;
+the order is free as far as no left that yields outlasts its opposing through (yellow trap).
+Between two stages that do not follow each other in the own program the intergreen is built from
+the program's own yellow and all-red times.
 """
 
 import itertools
@@ -93,14 +94,25 @@ def signal_stages(signal: Signal, *, min_green_s: int = 5) -> SignalStages:
     return own
 
 
-def subsets(own: SignalStages) -> list[tuple[int, ...]]:
-    """Stages that together serve all that the program serves, in its order; fewest first."""
+def subsets(own: SignalStages, protect: frozenset[int] = frozenset()) -> list[tuple[int, ...]]:
+    """Stages that together serve all that the program serves, in its order; fewest first.
+
+    Links of ``protect`` keep a stage in which they have the right of way, where they have one.
+    """
     count = len(own.stages)
     greens = [greens_of(stage.green_state) for stage in own.stages]
+    rights = [
+        frozenset(link for link in protect if stage.green_state[link] == "G")
+        for stage in own.stages
+    ]
+    needed = frozenset().union(*rights)
     found: list[tuple[int, ...]] = []
     for size in range(2, count + 1):
         for chosen in itertools.combinations(range(count), size):
-            if frozenset().union(*(greens[k] for k in chosen)) == own.served:
+            if (
+                frozenset().union(*(greens[k] for k in chosen)) == own.served
+                and frozenset().union(*(rights[k] for k in chosen)) == needed
+            ):
                 found.append(chosen)
             if len(found) >= MOST_SUBSETS:
                 return found
