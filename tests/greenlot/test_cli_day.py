@@ -77,7 +77,7 @@ def test_sumo_shows_the_schedule_over_a_switch(falling: Path, tmp_path: Path) ->
     out, schedule = tmp_path / "day.add.xml", tmp_path / "day.json"
     done = greenlot(
         *("signals", "day", "--net", NET, "--routes", falling, "--begin", BEGIN_S, "--end", END_S),
-        *("--periods", 2, "--min-period", 600, "--time-limit", 2),
+        *("--periods", 2, "--min-period", 600, "--time-limit", 2, "--cycle", "30:120"),
         *("-o", out, "--schedule", schedule, "--json"),
     )
     assert done.returncode == 0, done.stderr

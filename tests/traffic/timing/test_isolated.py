@@ -88,6 +88,7 @@ def two_stages(flow: tuple[float, float], *, loss_s: float = 0.0) -> tuple[Signa
         stop_loss_s=np.zeros(2),
         foe_first=np.zeros(3, dtype=np.int64),
         foe=np.zeros(0, dtype=np.int64),
+        short=np.zeros(2, dtype=bool),
         hours=1.0,
     )
     stages = (

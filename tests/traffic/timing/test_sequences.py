@@ -93,3 +93,18 @@ def test_a_signal_without_stages_is_refused(small: SignalStages) -> None:
     )
     with pytest.raises(UnsafePlanError):
         signal_stages(dark)
+
+
+def test_a_stage_that_protects_a_link_stays_where_it_must() -> None:
+    """cologne1's lefts yield in the through stages and have stages of their own."""
+    (own,) = all_stages("cologne1")
+    lefts = frozenset(
+        link
+        for link, aspect in enumerate(own.stages[1].green_state)
+        if aspect == "G" and own.stages[0].green_state[link] == "g"
+    )
+    assert lefts
+    free, kept = subsets(own), subsets(own, lefts)
+    assert not all(1 in chosen for chosen in free)
+    assert kept
+    assert all(1 in chosen for chosen in kept)
