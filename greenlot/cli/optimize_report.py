@@ -51,6 +51,11 @@ def network_document(report: OptimizeReport, method: str) -> dict[str, Any]:
         "estimate": _estimate_document(found.estimate),
         "own_programs": _estimate_document(found.own),
         "oversaturated": list(found.oversaturated),
+        "offsets": {
+            "value_veh_s_per_cycle": found.offsets.value_veh_s,
+            "bound_veh_s_per_cycle": found.offsets.bound_veh_s,
+            "gap": found.offsets.gap,
+        },
         "refined": None
         if report.simulated_s is None
         else {"delay_s": report.simulated_s, "simulations": report.simulations},
@@ -73,6 +78,11 @@ def print_network(report: OptimizeReport, output: Path) -> None:
         f"{found.estimate.stops_each:.2f} stops; own programs: {found.own.delay_s:.1f} s, "
         f"{found.own.stops_each:.2f} stops"
     )
+    if found.offsets.value_veh_s:
+        print(
+            f"offsets: {found.offsets.value_veh_s:.0f} veh s a cycle between signals, "
+            f"none below {found.offsets.bound_veh_s:.0f} with these splits (link by link)"
+        )
     if report.simulated_s is not None:
         print(
             f"simulated delay after refinement: {report.simulated_s:.1f} s a trip "

@@ -7,14 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import mode
 
+import numpy as np
+
 from traffic.corridors import Corridor
-from traffic.delay.model import DelayModel, Estimate
+from traffic.delay.flow_network import Ints
+from traffic.delay.model import Codes, DelayModel, Estimate
 from traffic.demand import Demand
 from traffic.errors import InvalidInputError
 from traffic.network import RoadGraph
 from traffic.plan import MAX_CYCLE_S, MIN_CYCLE_S, TimingPlan
 from traffic.safety import require_safe
 from traffic.stages import greens_of
+from traffic.timing.offsets import OffsetResult, offset_links
 from traffic.timing.options import Options, options_of, own_timing
 from traffic.timing.preferences import preferences
 from traffic.timing.search import Search, States, Step
@@ -42,6 +46,9 @@ class NetworkPlan:
         What the model says of the plans, and of the network's own programs.
     oversaturated
         Approaches (edge ids) whose demand exceeds what the plans let through.
+    offsets
+        Cost and lower bound of the offsets in the link-additive problem (``timing.offsets``), for
+        the cycle, splits and profiles of these plans: what other offsets could save at most there.
     evaluations, solve_s, seed
         Of the search: plans that were judged, seconds, seed.
     states, alternatives
@@ -54,6 +61,7 @@ class NetworkPlan:
     estimate: Estimate
     own: Estimate
     oversaturated: tuple[str, ...]
+    offsets: OffsetResult
     evaluations: int
     solve_s: float
     seed: int
@@ -140,20 +148,29 @@ def optimize_network(
     if judge is not model:
         estimate = model.run(*search.encoder.encode(states))
     plans = plans_of(options, states)
+    # A few signals may run another one.
+    common_s = mode(plan.cycle_s for plan in plans)
     return NetworkPlan(
         plans=plans,
-        # A few signals may run another one.
-        cycle_s=mode(plan.cycle_s for plan in plans),
+        cycle_s=common_s,
         kept=options.kept,
         estimate=estimate,
         own=own,
         oversaturated=_oversaturated(model, estimate),
+        offsets=_offset_certificate(judge, search.encoder.encode(states), common_s),
         evaluations=search.used,
         solve_s=time.perf_counter() - began,
         seed=seed,
         states=states,
         alternatives=search.alternatives,
     )
+
+
+def _offset_certificate(model: DelayModel, plan: tuple[Codes, Ints], cycle_s: int) -> OffsetResult:
+    """Measure the offsets of a plan in the link-additive problem that its own profiles pose."""
+    links = offset_links(model.network, *plan, model.profiles(*plan), cycle_s)
+    here = np.zeros(len(model.signal_ids), dtype=np.int64)
+    return OffsetResult(here, links.value_veh_s(here), links.bound_veh_s)
 
 
 def _condensed(model: DelayModel) -> DelayModel:
