@@ -9,13 +9,14 @@ from scenarios.refinement import refine
 from scenarios.simulation import Inputs
 from traffic.corridors import find_corridor
 from traffic.demand import Demand
-from traffic.errors import InvalidInputError
+from traffic.errors import InvalidInputError, UnsafePlanError
 from traffic.io.city_tables import read_turn_counts
 from traffic.io.demand_counts import read_table_demand
-from traffic.io.sumo_additional import write_plans
+from traffic.io.sumo_additional import check_file, write_plans
 from traffic.io.sumo_demand import read_demand
 from traffic.io.sumo_net import read_network
 from traffic.network import RoadGraph
+from traffic.safety import Rules
 from traffic.timing.optimize import NetworkPlan, optimize_network
 from traffic.timing.search import Step
 
@@ -141,7 +142,7 @@ def optimize_to_file(
         should_stop=should_stop,
     )
     if refine_s <= 0:
-        write_plans(found.plans, out)
+        _write_safe(graph, found, out, min_green_s)
         return OptimizeReport(found, time.perf_counter() - began)
     refined = refine(
         inputs,
@@ -155,10 +156,30 @@ def optimize_to_file(
         progress=progress,
         should_stop=should_stop,
     )
-    write_plans(refined.network_plan.plans, out)
+    _write_safe(graph, refined.network_plan, out, min_green_s)
     return OptimizeReport(
         refined.network_plan,
         time.perf_counter() - began,
         refined.delay_s,
         refined.simulations,
     )
+
+
+def _write_safe(graph: RoadGraph, found: NetworkPlan, out: Path, min_green_s: int) -> None:
+    """Write plans, once the file itself has been read back and keeps every rule.
+
+    Raises
+    ------
+    UnsafePlanError
+        It does not: never expected. Nothing is written then.
+    """
+    part = out.with_name(f".{out.name}.part")
+    try:
+        write_plans(found.plans, part)
+        broken = check_file(graph, part, Rules(min_green_s=min_green_s))
+        listed = [f"signal {key}: {v}" for key, violations in broken.items() for v in violations]
+        if listed:
+            raise UnsafePlanError("; ".join(listed), where=str(out))
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)

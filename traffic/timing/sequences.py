@@ -82,7 +82,7 @@ def signal_stages(signal: Signal, *, min_green_s: int = 5) -> SignalStages:
     """
     stages = tuple(
         replace(stage, min_green_s=least, green_s=max(stage.green_s, least))
-        for stage in stages_of(signal)
+        for stage in stages_of(signal, cross_in_green=True)
         for least in (max(stage.min_green_s, min_green_s),)
     )
     own = SignalStages(signal, stages)
