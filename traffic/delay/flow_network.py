@@ -60,6 +60,8 @@ class FlowNetwork:
     storage
         Vehicles that fit in a group's lanes on the way from the queues before it, (g,); infinite
         where none is before it.
+    edge_m
+        Length of each group's approach, (g,).
     from_outside
         Vehicles that reach each queue without passing a signal, (q, slices).
     slice_s
@@ -91,6 +93,7 @@ class FlowNetwork:
     way_lag_s: Ints
     way_keep: Floats
     storage: Floats
+    edge_m: Floats
     from_outside: Floats
     slice_s: float
     begin_s: float
@@ -149,6 +152,7 @@ def flow_network(graph: RoadGraph, demand: Demand) -> FlowNetwork:
         foe_first=foe_first,
         foe=foe,
         **ways,
+        edge_m=np.array([graph.edges[group.approach].length_m for group in groups], dtype=float),
         from_outside=outside,
         slice_s=demand.slice_s,
         begin_s=demand.begin_s,

@@ -22,6 +22,8 @@ from traffic.plan import TimingPlan
 from traffic.timing.sequences import Sequence_
 
 CROSS_PRODUCT_PER_LANE = 50_000.0
+# Who waits on a shorter approach stands in the junction behind it, signal or not.
+SHORT_EDGE_M = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ def signal_flows(network: FlowNetwork, signal: int) -> SignalFlows:
         stop_loss_s=network.stop_loss_s[queues],
         foe_first=np.array(first, dtype=np.int64),
         foe=np.array(foe, dtype=np.int64),
-        short=network.storage[group] < SHORT_STORAGE * network.group_lanes[group],
+        short=(network.storage[group] < SHORT_STORAGE * network.group_lanes[group])
+        | (network.edge_m[group] < SHORT_EDGE_M),
         hours=network.duration_s / 3600,
     )
 
