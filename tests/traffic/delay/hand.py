@@ -74,6 +74,7 @@ def hand_network(
         way_lag_s=np.array([way.lag_s for way in ways], dtype=np.int64),
         way_keep=np.array([way.keep for way in ways], dtype=float),
         storage=np.array(storage or (np.inf,) * groups, dtype=float),
+        edge_m=np.full(groups, 200.0),
         from_outside=outside,
         slice_s=slice_s,
         begin_s=begin_s,

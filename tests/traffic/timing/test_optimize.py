@@ -48,7 +48,8 @@ def test_same_seed_same_plans(threads: int) -> None:
 
 
 def test_another_seed_searches_elsewhere() -> None:
-    assert plan_of("cologne3", seed=1).states != plan_of("cologne3", seed=2).states
+    """The best may be the same; the ones beside it are found on other ways."""
+    assert plan_of("cologne3", seed=1).alternatives != plan_of("cologne3", seed=2).alternatives
 
 
 @pytest.mark.parametrize("name", ["cologne1", "ingolstadt1", "cologne3", "ingolstadt7"])
