@@ -131,9 +131,9 @@ class Search:
         shares = (0.25, 0.25, 0.5)
         for keep, share in zip((SECOND, LAST, 1), shares, strict=True):
             each = max(4, int(self.budget * share / max(1, len(runs))))
-            for k, run in enumerate(runs):
+            for run in runs:
                 self._improve(run, each, alone=len(runs) == 1)
-                self._tell(runs, f"cycle {run.cycle_s} s", k)
+                self._tell(runs, f"cycle {run.cycle_s} s")
                 if self._over():
                     break
             runs = sorted(runs, key=lambda run: (run.cost, run.cycle_s))[:keep]
@@ -146,8 +146,7 @@ class Search:
         plan = self.encoder.encode(best.states)
         return best.states, self.model.run(*plan)
 
-    def _tell(self, runs: Sequence[_Run], message: str, k: int) -> None:
-        del k
+    def _tell(self, runs: Sequence[_Run], message: str) -> None:
         if self._progress is not None:
             best = min(run.cost for run in runs)
             share = min(1.0, self.used / (1.2 * self.budget))
