@@ -20,7 +20,15 @@ Seconds = NDArray[np.int64]
 
 
 class TravelTimes(Protocol):
-    """Travel between points; ``lon`` and ``lat`` are arrays of WGS84 degrees, broadcast."""
+    """Travel between points; ``lon`` and ``lat`` are arrays of WGS84 degrees, broadcast.
+
+    ``least_detour``: a walk is never shorter than that many great circles, so that far pools can
+    be left out unseen; 1.3 for ``GreatCircle``, 1.0 for walks on a network.
+    """
+
+    @property
+    def least_detour(self) -> float:
+        """Least length of a walk over the great circle."""
 
     def drive_s(
         self, from_lon: Degrees, from_lat: Degrees, to_lon: Degrees, to_lat: Degrees
@@ -50,6 +58,16 @@ def great_circle_m(
     return np.asarray(2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(1.0, a))))
 
 
+def unit_vectors(lon: Degrees, lat: Degrees) -> NDArray[np.float64]:
+    """Return points on a sphere of radius 1, shape (points, 3).
+
+    Between two of them the straight line ("chord") is ``2 sin(d / 2R)`` long, d the great circle.
+    """
+    lon, lat = np.radians(lon), np.radians(lat)
+    level = np.cos(lat)
+    return np.stack([level * np.cos(lon), level * np.sin(lon), np.sin(lat)], axis=-1)
+
+
 def walk_s(walk_m: Metres) -> Seconds:
     """Whole seconds for a walk."""
     return half_up(np.asarray(walk_m) / WALK_SPEED_MPS)
@@ -57,6 +75,8 @@ def walk_s(walk_m: Metres) -> Seconds:
 
 class GreatCircle:
     """Travel along great circles, lengthened by 1.3: driving at 30 km/h, walking at 4.5 km/h."""
+
+    least_detour: float = DETOUR
 
     def drive_s(
         self, from_lon: Degrees, from_lat: Degrees, to_lon: Degrees, to_lat: Degrees
