@@ -6,7 +6,7 @@ not happen: the state falls back to the last one that is on the disk.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from parking.errors import InvalidInputError, ParkingError, UnavailableError
 from parking.ledger import (
@@ -27,6 +27,15 @@ FORGET_EVERY_MS = 600_000
 
 Reply = Callable[[LedgerState], bytes]
 
+Follow = Callable[[LedgerState, tuple[Event, ...], int], tuple[LedgerState, tuple[Event, ...]]]
+"""What follows from events at once, in the same transaction: an offer for who was displaced.
+
+From the state after them, the events and the time to the state after all and the further events.
+"""
+
+Listener = Callable[[Sequence[Event]], None]
+"""Told of events once they are on the disk, in order; the state they led to is ``durable``."""
+
 
 class LedgerWriter:
     """Owns the ledger's state; all its methods belong to one event loop.
@@ -39,9 +48,19 @@ class LedgerWriter:
         The booking rules.
     clock
         Now, in UTC epoch milliseconds.
+    follow
+        What follows from each decision in the same transaction; None = nothing.
     """
 
-    def __init__(self, store: ReservationStore, rules: Rules, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: ReservationStore,
+        rules: Rules,
+        clock: Callable[[], int],
+        follow: Follow | None = None,
+    ) -> None:
+        self._follow = follow
+        self._listeners: list[Listener] = []
         self._store = store
         self._rules = rules
         self._clock = clock
@@ -64,6 +83,10 @@ class LedgerWriter:
     def changed(self) -> asyncio.Event:
         """Set when something later than now is on the disk; take it before looking."""
         return self._changed
+
+    def listen(self, listener: Listener) -> None:
+        """Have a listener told of every event that reaches the disk."""
+        self._listeners.append(listener)
 
     def now_ms(self) -> int:
         """Return the clock's reading, never before the ledger's own time."""
@@ -127,7 +150,9 @@ class LedgerWriter:
         """
         now_ms = self.now_ms()
         try:
-            state, events = apply(self._state, command, now_ms, self._rules)
+            state, events = self._followed(
+                *apply(self._state, command, now_ms, self._rules), now_ms
+            )
         except ParkingError as refusal:
             return await self.refuse(request_id, digest, refusal)
         return await self._answer(
@@ -149,7 +174,7 @@ class LedgerWriter:
     async def tick(self) -> None:
         """Let time pass: expiries, no-shows, overstays; forget answers that are old enough."""
         now_ms = self._clock()
-        state, events = advance(self._state, now_ms, self._rules)
+        state, events = self._followed(*advance(self._state, now_ms, self._rules), now_ms)
         if events:
             await self._write(state, events)
         if now_ms - self._forgotten_ms >= FORGET_EVERY_MS:
@@ -186,22 +211,38 @@ class LedgerWriter:
             # A caller who goes away does not take back what was decided.
             await asyncio.shield(written)
         except asyncio.CancelledError:
-            written.add_done_callback(lambda done: self._settle(done, state))
+            written.add_done_callback(lambda done: self._settle(done, state, events))
             raise
         except UnavailableError:
             self._state = self._durable
             raise
-        self._durable = state if state.revision >= self._durable.revision else self._durable
+        self._reached(state, events)
+
+    def _followed(
+        self, state: LedgerState, events: tuple[Event, ...], now_ms: int
+    ) -> tuple[LedgerState, tuple[Event, ...]]:
+        if self._follow is None or not events:
+            return state, events
+        state, more = self._follow(state, events, now_ms)
+        return state, events + more
+
+    def _reached(self, state: LedgerState, events: tuple[Event, ...]) -> None:
+        """Take note that events are on the disk."""
+        if state.revision >= self._durable.revision:
+            self._durable = state
         if events:
+            for listener in self._listeners:
+                listener(events)
             self.announce()
 
-    def _settle(self, done: "asyncio.Future[None]", state: LedgerState) -> None:
+    def _settle(
+        self, done: "asyncio.Future[None]", state: LedgerState, events: tuple[Event, ...]
+    ) -> None:
         """Finish a write whose caller has gone."""
         if done.cancelled() or done.exception() is not None:
             self._state = self._durable
-        elif state.revision > self._durable.revision:
-            self._durable = state
-            self.announce()
+        else:
+            self._reached(state, events)
 
 
 def _same(first: bytes, digest: bytes) -> None:
