@@ -2,12 +2,26 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from parking.errors import InvalidInputError
-from parking.opening import local_midnight_ms, local_time
+from parking.opening import (
+    DAY_MINUTES,
+    DAY_MS,
+    FIXED_FROM_MS,
+    MINUTE_MS,
+    local_midnight_ms,
+    local_time,
+    ms_of_week,
+)
 
 HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-MINUTE_MS = 60_000
+MAX_FEN = 100_000_000
+"""Highest amount in a tariff, 1 million yuan: sums of a city's prices stay exact in 64 bits."""
+MAX_MINUTES = 1_000_000
+
+Instants = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +36,18 @@ class Night:
     to_minutes: int
     cap_fen: int
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.from_minutes < DAY_MINUTES or not 0 <= self.to_minutes <= DAY_MINUTES:
+            raise InvalidInputError(
+                f"{self.from_minutes} to {self.to_minutes} min; expected a begin of 00:00 to "
+                "23:59 and an end of 00:00 to 24:00",
+                where="night.from",
+            )
+        if not 0 <= self.cap_fen <= MAX_FEN:
+            raise InvalidInputError(
+                f"{self.cap_fen}; expected 0 to {MAX_FEN}", where="night.cap_fen"
+            )
+
     def holds(self, arrive_ms: int, leave_ms: int) -> bool:
         """Whether a stay lies wholly inside one night."""
         for back_days in (0, 1):
@@ -31,6 +57,20 @@ class Night:
             if start_ms <= arrive_ms and leave_ms <= midnight_ms + end * MINUTE_MS:
                 return True
         return False
+
+    def holds_many(self, arrive_ms: Instants, leave_ms: Instants) -> NDArray[np.bool_]:
+        """Judge many stays at once, as ``holds`` does one."""
+        arrive, leave = np.asarray(arrive_ms), np.asarray(leave_ms)
+        length_ms = ((self.to_minutes - self.from_minutes - 1) % DAY_MINUTES + 1) * MINUTE_MS
+        # Since the last night's beginning, which may be of the day before.
+        into_ms = (ms_of_week(arrive) - self.from_minutes * MINUTE_MS) % DAY_MS
+        found = np.asarray(into_ms + (leave - arrive) <= length_ms)
+        early = arrive < FIXED_FROM_MS
+        if early.any():
+            found[early] = [
+                self.holds(int(a), int(b)) for a, b in zip(arrive[early], leave[early], strict=True)
+            ]
+        return np.asarray(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +99,25 @@ class Tariff:
     night: Night | None = None
 
     def __post_init__(self) -> None:
-        if self.per_started_minutes < 1:
+        if not 1 <= self.per_started_minutes <= MAX_MINUTES:
             raise InvalidInputError(
-                f"{self.per_started_minutes}; expected 1 or more", where="per_started_minutes"
+                f"{self.per_started_minutes}; expected 1 to {MAX_MINUTES}",
+                where="per_started_minutes",
             )
-        for name in ("fen", "free_minutes", "day_cap_fen"):
+        limits = {"fen": MAX_FEN, "free_minutes": MAX_MINUTES, "day_cap_fen": MAX_FEN}
+        for name, limit in limits.items():
             value = getattr(self, name)
-            if value is not None and value < 0:
-                raise InvalidInputError(f"{value}; expected 0 or more", where=name)
+            if value is not None and not 0 <= value <= limit:
+                raise InvalidInputError(f"{value}; expected 0 to {limit}", where=name)
         reached = 0
         for k, (upto_minutes, fen) in enumerate(self.steps):
-            if upto_minutes <= reached or fen < 0:
+            if not reached < upto_minutes <= MAX_MINUTES:
                 raise InvalidInputError(
-                    f"({upto_minutes}, {fen}); expected later than {reached} min and a price of 0 "
-                    "or more",
-                    where=f"steps[{k}]",
+                    f"{upto_minutes}; expected more than {reached}, at most {MAX_MINUTES}",
+                    where=f"steps[{k}].upto_minutes",
                 )
+            if not 0 <= fen <= MAX_FEN:
+                raise InvalidInputError(f"{fen}; expected 0 to {MAX_FEN}", where=f"steps[{k}].fen")
             reached = upto_minutes
 
     def price_fen(self, arrive_ms: int, leave_ms: int) -> int:
@@ -87,6 +130,33 @@ class Tariff:
         if self.night is not None and self.night.holds(arrive_ms, leave_ms):
             return min(price, self.night.cap_fen)
         return price
+
+    def prices_fen(self, arrive_ms: Instants, leave_ms: Instants) -> NDArray[np.int64]:
+        """Price many stays at once, as ``price_fen`` does one; arrays of one shape."""
+        arrive, leave = np.broadcast_arrays(np.asarray(arrive_ms), np.asarray(leave_ms))
+        stay_ms = leave - arrive
+        days, rest_ms = np.divmod(stay_ms, DAY_MS)
+        rest_fen = np.where(rest_ms > 0, self._days_fen(rest_ms), 0)
+        prices = np.asarray(days * self._day_fen(DAY_MS) + rest_fen)
+        prices[stay_ms <= self.free_minutes * MINUTE_MS] = 0
+        if self.night is not None:
+            dear = prices > self.night.cap_fen
+            dear &= self.night.holds_many(arrive, leave)
+            prices[dear] = self.night.cap_fen
+        return np.asarray(prices)
+
+    def _days_fen(self, stay_ms: Instants) -> NDArray[np.int64]:
+        """Price stays of at most 24 hours, each more than 0, without the free time."""
+        reached_ms = np.array([0, *(upto * MINUTE_MS for upto, _ in self.steps)], dtype=np.int64)
+        last_fen = self.steps[-1][1] if self.steps else 0
+        units = -(-(stay_ms - reached_ms[-1]) // (self.per_started_minutes * MINUTE_MS))
+        prices = np.asarray(last_fen + units * self.fen)
+        if self.steps:
+            step_fen = np.array([fen for _, fen in self.steps], dtype=np.int64)
+            step = np.searchsorted(reached_ms[1:], stay_ms, side="left")
+            inside = step < len(step_fen)
+            prices[inside] = step_fen[step[inside]]
+        return prices if self.day_cap_fen is None else np.minimum(prices, self.day_cap_fen)
 
     def _day_fen(self, stay_ms: int) -> int:
         price, reached_ms = 0, 0
