@@ -1,12 +1,16 @@
 """Car parks and their pools: what there is to give."""
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 from parking.errors import InvalidInputError
 from parking.opening import OpeningWindow
 from parking.tariff import FREE, Tariff
+
+MAX_SPACES = 1_000_000
+"""Most spaces of one pool."""
+MAX_HEIGHT_CM = 10_000
+MAX_POWER_KW = 10_000.0
 
 
 class SpaceClass(StrEnum):
@@ -63,10 +67,11 @@ class Pool:
     power_kw: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.id:
-            raise InvalidInputError("is empty", where="id")
-        if self.capacity < 0:
-            raise InvalidInputError(f"{self.capacity}; expected 0 or more", where="capacity")
+        check_id(self.id, where="id")
+        if not 0 <= self.capacity <= MAX_SPACES:
+            raise InvalidInputError(
+                f"{self.capacity}; expected 0 to {MAX_SPACES}", where="capacity"
+            )
         if not 0 <= self.quota <= self.capacity:
             raise InvalidInputError(
                 f"{self.quota}; expected 0 to the capacity, {self.capacity}", where="quota"
@@ -75,12 +80,15 @@ class Pool:
             raise InvalidInputError(
                 f"{self.free}; expected 0 to the quota, {self.quota}", where="free"
             )
-        if self.walk_in_buffer < 0:
+        if not 0 <= self.walk_in_buffer <= MAX_SPACES:
             raise InvalidInputError(
-                f"{self.walk_in_buffer}; expected 0 or more", where="walk_in_buffer"
+                f"{self.walk_in_buffer}; expected 0 to {MAX_SPACES}", where="walk_in_buffer"
             )
-        if self.power_kw is not None and not 0 < self.power_kw < math.inf:
-            raise InvalidInputError(f"{self.power_kw}; expected more than 0", where="power_kw")
+        if self.power_kw is not None and not 0 < self.power_kw <= MAX_POWER_KW:
+            raise InvalidInputError(
+                f"{self.power_kw}; expected more than 0, at most {MAX_POWER_KW:g}",
+                where="power_kw",
+            )
 
     @property
     def bookable(self) -> int:
@@ -130,15 +138,22 @@ class Lot:
     closed: bool = False
 
     def __post_init__(self) -> None:
-        if not self.id:
-            raise InvalidInputError("is empty", where="id")
+        check_id(self.id, where="id")
         check_position(self.lon, self.lat, where="location")
-        if self.max_height_cm is not None and self.max_height_cm <= 0:
+        if self.max_height_cm is not None and not 0 < self.max_height_cm <= MAX_HEIGHT_CM:
             raise InvalidInputError(
-                f"{self.max_height_cm}; expected more than 0", where="max_height_cm"
+                f"{self.max_height_cm}; expected 1 to {MAX_HEIGHT_CM}", where="max_height_cm"
             )
         if len({pool.id for pool in self.pools}) != len(self.pools):
             raise InvalidInputError("a pool id stands twice", where="pools")
+
+
+def check_id(text: str, *, where: str) -> None:
+    """Raise InvalidInputError where an id is blank or holds a control character."""
+    if not text.strip():
+        raise InvalidInputError("is empty", where=where)
+    if not text.isprintable() and any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text):
+        raise InvalidInputError(f"{text!r}; expected no control characters", where=where)
 
 
 def check_position(lon: float, lat: float, *, where: str) -> None:

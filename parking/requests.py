@@ -8,6 +8,8 @@ from parking.inventory import Connector, SpaceClass, check_position
 
 MIN_STAY_MS = 60_000
 MAX_STAY_MS = 14 * 86_400_000
+MAX_TIME_MS = 7_258_118_400_000
+"""2200-01-01 UTC; no stay begins later."""
 MAX_WALK_M = 1500.0
 VALUE_OF_TIME_FEN_PER_H = 3000
 
@@ -23,7 +25,7 @@ class ParkingRequest:
     origin_lon, origin_lat, dest_lon, dest_lat
         WGS84 degrees: where the car is, and where the driver wants to be.
     arrive_ms, leave_ms
-        At the lot, UTC epoch milliseconds; 1 min to 14 days apart.
+        At the lot, UTC epoch milliseconds, before the year 2200; 1 min to 14 days apart.
     space_class
         Taken exactly.
     height_cm
@@ -59,6 +61,10 @@ class ParkingRequest:
     def __post_init__(self) -> None:
         check_position(self.origin_lon, self.origin_lat, where="origin")
         check_position(self.dest_lon, self.dest_lat, where="destination")
+        if not 0 <= self.arrive_ms <= MAX_TIME_MS:
+            raise InvalidInputError(
+                f"{self.arrive_ms} ms; expected the years 1970 to 2199", where="arrive_at"
+            )
         if not MIN_STAY_MS <= self.leave_ms - self.arrive_ms <= MAX_STAY_MS:
             raise InvalidInputError(
                 f"{(self.leave_ms - self.arrive_ms) / 1000:g} s; expected 60 s to 14 days",
