@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from greenlot.errors import CityError
 from parking.inventory import Lot
-from parking.io.geojson import read_lots
+from parking.io.lots import read_lots
 from traffic.corridors import Corridor
 from traffic.io.city_tables import read_corridors, read_turn_counts
 from traffic.io.sumo_net import read_network

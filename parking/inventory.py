@@ -144,8 +144,10 @@ class Lot:
             raise InvalidInputError(
                 f"{self.max_height_cm}; expected 1 to {MAX_HEIGHT_CM}", where="max_height_cm"
             )
-        if len({pool.id for pool in self.pools}) != len(self.pools):
-            raise InvalidInputError("a pool id stands twice", where="pools")
+        keys = [pool.id for pool in self.pools]
+        for k, key in enumerate(keys):
+            if key in keys[:k]:
+                raise InvalidInputError(f"pool id {key!r} stands twice", where="pools")
 
 
 def check_id(text: str, *, where: str) -> None:

@@ -41,12 +41,10 @@ class Night:
             raise InvalidInputError(
                 f"{self.from_minutes} to {self.to_minutes} min; expected a begin of 00:00 to "
                 "23:59 and an end of 00:00 to 24:00",
-                where="night.from",
+                where="from",
             )
         if not 0 <= self.cap_fen <= MAX_FEN:
-            raise InvalidInputError(
-                f"{self.cap_fen}; expected 0 to {MAX_FEN}", where="night.cap_fen"
-            )
+            raise InvalidInputError(f"{self.cap_fen}; expected 0 to {MAX_FEN}", where="cap_fen")
 
     def holds(self, arrive_ms: int, leave_ms: int) -> bool:
         """Whether a stay lies wholly inside one night."""

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import grpc
 import libsumo
 
-from parking.io.geojson import read_lots
+from parking.io.lots import read_lots
 from parking.v1 import parking_pb2_grpc
 from scenarios.controllers import start_controllers
 from scenarios.demand import VEHICLE_TYPE, draw_parkers, write_routes

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from parking.inventory import SpaceClass
-from parking.io.geojson import read_lots
+from parking.io.lots import read_lots
 
 app = typer.Typer(no_args_is_help=True)
 

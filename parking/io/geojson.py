@@ -1,196 +1,218 @@
-"""Reads and writes a city's lots as GeoJSON; the format is described in docs/city.md."""
+"""Reads a city's lots from GeoJSON; the format is described in docs/parking-files.md."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+import math
 
 from parking.errors import InvalidInputError, ParkingError
-from parking.inventory import Connector, Lot, Pool, SpaceClass, check_city
+from parking.inventory import Connector, Lot, Pool, SpaceClass
+from parking.io import json_fields as take
+from parking.io.json_fields import Row
 from parking.opening import OpeningWindow, parse_minutes
 from parking.tariff import FREE, Night, Tariff
 
-Row = Mapping[str, Any]
+LOT_KEYS = (
+    *("id", "name", "operator", "kind", "district", "entrance_edge", "max_height_cm"),
+    *("permits", "tariff", "opening", "closed", "pools"),
+)
+POOL_KEYS = (
+    *("id", "class", "capacity", "quota", "walk_in_buffer", "free", "seen_at"),
+    *("connector", "power_kw"),
+)
+TARIFF_KEYS = (
+    *("fen_per_hour", "free_minutes", "steps", "per_started_minutes", "fen"),
+    *("day_cap_fen", "night"),
+)
+WGS84 = frozenset({"CRS84", "4326"})
 
 
-def read_lots(path: Path) -> tuple[Lot, ...]:
-    """Read a FeatureCollection of Points, one a lot.
+def lots_of_geojson(document: Row) -> tuple[Lot, ...]:
+    """Turn a FeatureCollection of Points, one a lot, into lots.
 
-    Absent or null properties mean: no limit, the capacity, or 0.
+    Absent or null properties mean: no limit, the capacity, or 0. Other properties of a feature
+    are passed over, unless they look like a slip of the pen.
 
     Raises
     ------
     InvalidInputError
-        The file or one of its values is wrong; ``where`` is FILE: feature and property.
+        A value is wrong; ``where`` is the feature and the property.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidInputError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except ValueError as error:
-        raise InvalidInputError(f"not JSON: {error}", where=str(path)) from None
-    if not isinstance(document, dict) or document.get("type") != "FeatureCollection":
-        raise InvalidInputError("expected a FeatureCollection", where=str(path))
-    lots = []
-    for k, feature in enumerate(_list(document, "features", str(path))):
-        properties = feature.get("properties") or {} if isinstance(feature, dict) else {}
-        where = f"{path}: feature {k} ({properties.get('id', '?')})"
+    _check_reference_system(document)
+    lots: list[Lot] = []
+    places: dict[tuple[str, str], str] = {}
+    features = document.get("features")
+    if not isinstance(features, list):
+        raise InvalidInputError(f"{take.shown(features)}; expected a list", where="features")
+    for k, feature in enumerate(features):
+        place = _place(k, feature)
         try:
-            lots.append(_lot(feature, properties))
+            lot = _lot(feature)
+            for kind, key in (("lot", lot.id), *(("pool", pool.id) for pool in lot.pools)):
+                if (kind, key) in places:
+                    also = places[kind, key]
+                    raise InvalidInputError(f"{kind} id {key!r} stands twice, also in {also}")
+                places[kind, key] = place
+            lots.append(lot)
         except ParkingError as error:
-            raise InvalidInputError(str(error), where=where) from None
-    try:
-        check_city(tuple(lots))
-    except InvalidInputError as error:
-        raise InvalidInputError(str(error), where=str(path)) from None
+            raise InvalidInputError(str(error), where=place) from None
     return tuple(lots)
 
 
-def _lot(feature: Any, row: Row) -> Lot:
-    geometry = feature.get("geometry") if isinstance(feature, dict) else None
-    point = geometry.get("coordinates") if isinstance(geometry, dict) else None
-    if (
-        not isinstance(point, list)
-        or len(point) < 2
-        or not all(isinstance(x, int | float) for x in point)
-    ):
-        raise InvalidInputError("expected a Point", where="geometry")
+def _check_reference_system(document: Row) -> None:
+    """Refuse the retired member ``crs`` where it names anything but WGS84 degrees."""
+    crs = document.get("crs")
+    if crs is None:
+        return
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
+    if not isinstance(name, str) or name.split(":")[-1] not in WGS84:
+        raise InvalidInputError(f"{take.shown(name)}; expected WGS84 degrees", where="crs")
+
+
+def _place(k: int, feature: object) -> str:
+    properties = feature.get("properties") if isinstance(feature, dict) else None
+    key = properties.get("id", "?") if isinstance(properties, dict) else "?"
+    return f"feature {k} ({key if isinstance(key, str) else take.shown(key)})"[:200]
+
+
+def _lot(feature: object) -> Lot:
+    if not isinstance(feature, dict) or feature.get("type") != "Feature":
+        raise InvalidInputError(f"{take.shown(feature)}; expected a Feature")
+    row = feature.get("properties")
+    if not isinstance(row, dict):
+        raise InvalidInputError(f"{take.shown(row)}; expected an object", where="properties")
+    take.no_slips(row, *LOT_KEYS)
+    lon, lat = _point(feature.get("geometry"))
     return Lot(
-        id=_text(row, "id", required=True),
-        name=_text(row, "name"),
-        lon=float(point[0]),
-        lat=float(point[1]),
-        pools=tuple(_at(f"pools[{k}]", _pool, p) for k, p in enumerate(_list(row, "pools", ""))),
-        operator=_text(row, "operator"),
-        kind=_text(row, "kind"),
-        district=_text(row, "district"),
-        entrance_edge=_text(row, "entrance_edge"),
-        max_height_cm=_int(row, "max_height_cm", None),
-        permits=frozenset(_list(row, "permits", "")),
-        tariff=_at("tariff", _tariff, row.get("tariff")),
-        opening=tuple(
-            _at(f"opening[{k}]", _window, w) for k, w in enumerate(_list(row, "opening", ""))
+        id=take.text(row, "id", required=True),
+        name=take.text(row, "name"),
+        lon=lon,
+        lat=lat,
+        pools=tuple(
+            take.nested(f"pools[{k}]", _pool, pool)
+            for k, pool in enumerate(take.items(row, "pools"))
         ),
-        closed=bool(row.get("closed") or False),
+        operator=take.text(row, "operator"),
+        kind=take.text(row, "kind"),
+        district=take.text(row, "district"),
+        entrance_edge=take.text(row, "entrance_edge"),
+        max_height_cm=take.whole(row, "max_height_cm"),
+        permits=_permits(row),
+        tariff=FREE if row.get("tariff") is None else take.nested("tariff", _tariff, row["tariff"]),
+        opening=tuple(
+            take.nested(f"opening[{k}]", _window, window)
+            for k, window in enumerate(take.items(row, "opening"))
+        ),
+        closed=take.flag(row, "closed"),
     )
+
+
+def _point(geometry: object) -> tuple[float, float]:
+    if not isinstance(geometry, dict) or geometry.get("type") != "Point":
+        kind = geometry.get("type") if isinstance(geometry, dict) else geometry
+        raise InvalidInputError(f"{take.shown(kind)}; expected a Point", where="geometry")
+    point = geometry.get("coordinates")
+    if not isinstance(point, list) or not 2 <= len(point) <= 3:
+        raise InvalidInputError(
+            f"{take.shown(point)}; expected [longitude, latitude]", where="geometry.coordinates"
+        )
+    for value in point:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
+            raise InvalidInputError(
+                f"{take.shown(value)}; expected a number", where="geometry.coordinates"
+            )
+    return float(point[0]), float(point[1])
+
+
+def _finite(value: float) -> bool:
+    return abs(value) < 1e300 and math.isfinite(value)
+
+
+def _permits(row: Row) -> frozenset[str]:
+    permits = take.items(row, "permits")
+    for k, permit in enumerate(permits):
+        if not isinstance(permit, str) or not permit.strip():
+            raise InvalidInputError(f"{take.shown(permit)}; expected a word", where=f"permits[{k}]")
+        take.text({f"permits[{k}]": permit}, f"permits[{k}]")
+    return frozenset(permits)
 
 
 def _pool(row: Row) -> Pool:
-    capacity = _int(row, "capacity", None)
+    take.only(row, *POOL_KEYS)
+    capacity = take.whole(row, "capacity")
     if capacity is None:
         raise InvalidInputError("is missing", where="capacity")
-    quota = _int(row, "quota", capacity) or 0
+    quota, free = take.whole(row, "quota"), take.whole(row, "free")
+    quota = capacity if quota is None else quota
+    power_kw = take.number(row, "power_kw")
     return Pool(
-        id=_text(row, "id", required=True),
-        space_class=_word(SpaceClass, row.get("class") or "standard", "class"),
+        id=take.text(row, "id", required=True),
+        space_class=take.word(row, "class", SpaceClass) or SpaceClass.STANDARD,
         capacity=capacity,
         quota=quota,
-        walk_in_buffer=_int(row, "walk_in_buffer", 0) or 0,
-        free=quota if row.get("free") is None else _int(row, "free", quota) or 0,
-        seen_ms=_instant(row.get("seen_at"), "seen_at"),
-        connector=(
-            _word(Connector, row["connector"], "connector") if row.get("connector") else None
-        ),
-        power_kw=None if row.get("power_kw") is None else float(_number(row, "power_kw")),
+        walk_in_buffer=take.whole(row, "walk_in_buffer") or 0,
+        free=quota if free is None else free,
+        seen_ms=take.instant(row, "seen_at"),
+        connector=take.word(row, "connector", Connector),
+        power_kw=None if power_kw is None else float(power_kw),
     )
 
 
-def _tariff(row: Any) -> Tariff:
-    if row is None:
-        return FREE
-    if not isinstance(row, dict):
-        raise InvalidInputError("expected an object")
-    night = None
-    if row.get("night"):
-        night = Night(
-            parse_minutes(str(row["night"].get("from")), where="night.from"),
-            parse_minutes(str(row["night"].get("to")), where="night.to"),
-            _int(row["night"], "cap_fen", 0) or 0,
-        )
-    if "fen_per_hour" in row:
-        return Tariff(fen=_int(row, "fen_per_hour", 0) or 0, night=night)
-    steps = tuple(
-        (_int(s, "upto_minutes", 0) or 0, _int(s, "fen", 0) or 0) for s in _list(row, "steps", "")
-    )
+def _tariff(row: Row) -> Tariff:
+    take.only(row, *TARIFF_KEYS)
+    fen, unit_minutes = take.whole(row, "fen"), take.whole(row, "per_started_minutes")
+    per_hour = take.whole(row, "fen_per_hour")
+    if per_hour is not None:
+        if fen is not None or unit_minutes is not None:
+            raise InvalidInputError(
+                "stands beside fen or per_started_minutes; expected one or the other",
+                where="fen_per_hour",
+            )
+        fen, unit_minutes = per_hour, 60
+    if fen and unit_minutes is None:
+        raise InvalidInputError("is missing; expected with fen", where="per_started_minutes")
+    night = row.get("night")
     return Tariff(
-        per_started_minutes=_int(row, "per_started_minutes", 60) or 0,
-        fen=_int(row, "fen", 0) or 0,
-        free_minutes=_int(row, "free_minutes", 0) or 0,
-        steps=steps,
-        day_cap_fen=_int(row, "day_cap_fen", None),
-        night=night,
+        per_started_minutes=60 if unit_minutes is None else unit_minutes,
+        fen=fen or 0,
+        free_minutes=take.whole(row, "free_minutes") or 0,
+        steps=tuple(
+            take.nested(f"steps[{k}]", _step, step)
+            for k, step in enumerate(take.items(row, "steps"))
+        ),
+        day_cap_fen=take.whole(row, "day_cap_fen"),
+        night=None if night is None else take.nested("night", _night, night),
     )
+
+
+def _step(row: Row) -> tuple[int, int]:
+    take.only(row, "upto_minutes", "fen")
+    return _required(row, "upto_minutes"), _required(row, "fen")
+
+
+def _night(row: Row) -> Night:
+    take.only(row, "from", "to", "cap_fen")
+    return Night(_time(row, "from"), _time(row, "to"), _required(row, "cap_fen"))
 
 
 def _window(row: Row) -> OpeningWindow:
+    take.only(row, "days", "from", "to")
+    if row.get("days") is None:
+        raise InvalidInputError("is missing", where="days")
+    days = [take.whole({"days": day}, "days") for day in take.items(row, "days")]
+    if None in days:
+        raise InvalidInputError("null; expected days 1 to 7", where="days")
     return OpeningWindow(
-        days=frozenset(_list(row, "days", "")),
-        from_minutes=parse_minutes(str(row.get("from")), where="from"),
-        to_minutes=parse_minutes(str(row.get("to")), where="to"),
+        days=frozenset(day for day in days if day is not None),
+        from_minutes=_time(row, "from"),
+        to_minutes=_time(row, "to"),
     )
 
 
-def _at(where: str, read: Callable[[Any], Any], row: Any) -> Any:
-    """Read a nested value and put its place before whatever is wrong with it."""
-    try:
-        if row is not None and not isinstance(row, dict):
-            raise InvalidInputError("expected an object")
-        return read(row)
-    except ParkingError as error:
-        dot = "." if error.where else ""
-        raise InvalidInputError(error.message, where=f"{where}{dot}{error.where}") from None
-
-
-def _text(row: Row, key: str, *, required: bool = False) -> str:
-    value = row.get(key)
-    if value is None and not required:
-        return ""
-    if not isinstance(value, str) or (required and not value):
-        raise InvalidInputError(f"{value!r}; expected text", where=key)
-    return value
-
-
-def _number(row: Row, key: str) -> float | int:
-    value = row.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidInputError(f"{value!r}; expected a number", where=key)
-    return value
-
-
-def _int(row: Row, key: str, default: int | None) -> int | None:
-    if row.get(key) is None:
-        return default
-    value = _number(row, key)
-    if value != int(value):
-        raise InvalidInputError(f"{value!r}; expected a whole number", where=key)
-    return int(value)
-
-
-def _list(row: Row, key: str, where: str) -> Sequence[Any]:
-    value = row.get(key)
+def _required(row: Row, key: str) -> int:
+    value = take.whole(row, key)
     if value is None:
-        return []
-    if not isinstance(value, list):
-        raise InvalidInputError(f"{key}: expected a list", where=where or key)
+        raise InvalidInputError("is missing", where=key)
     return value
 
 
-def _word(kind: Any, text: Any, key: str) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        words = ", ".join(kind)
-        raise InvalidInputError(f"{text!r}; expected one of {words}", where=key) from None
-
-
-def _instant(text: Any, key: str) -> int | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise InvalidInputError(f"{text!r}; expected ISO 8601", where=key) from None
-    if moment.tzinfo is None:
-        raise InvalidInputError(f"{text!r}; expected a time zone", where=key)
-    return int(moment.astimezone(UTC).timestamp() * 1000)
+def _time(row: Row, key: str) -> int:
+    return parse_minutes(take.text(row, key, required=True), where=key)

@@ -82,4 +82,4 @@ def test_a_lots_file_with_a_negative_capacity_is_refused(tmp_path: Path) -> None
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [lot]}))
     done = greenlot("parking", "check", "--lots", path)
     assert done.returncode == 2
-    assert f"{path}: feature 0 (l1): pools[0].capacity: -3; expected 0 or more" in done.stderr
+    assert f"{path}: feature 0 (l1): pools[0].capacity: -3; expected 0 to" in done.stderr
