@@ -9,20 +9,31 @@ from parking.ledger.commands import (
     STAY_MIN_MS,
     Arrive,
     Cancel,
+    ChangeLot,
+    CloseLot,
     Command,
     Confirm,
+    Count,
     Depart,
     Extend,
     Hold,
+    OpenLot,
+    Passage,
+    PoolTerms,
+    Reconcile,
+    RecordPassages,
     SetCapacity,
     Tick,
 )
-from parking.ledger.decide import advance, apply, booking_refusal, next_due_ms
+from parking.ledger.decide import FindOffers, advance, apply, make_offers, next_due_ms
 from parking.ledger.events import Event, decode, encode
+from parking.ledger.evolve import evolve, replay
+from parking.ledger.faults import faults
+from parking.ledger.limits import booking_refusal, look_ahead_refusal
 from parking.ledger.profile import Profile
 from parking.ledger.reservation import OPEN, WAITING, Reservation, ReservationState
 from parking.ledger.rules import LotRules, Rules
-from parking.ledger.state import DriverBook, LedgerState, PoolBook, evolve, faults, replay
+from parking.ledger.state import DriverBook, LedgerState, LotBook, PoolBook, lot_rules
 
 __all__ = [
     "OPEN",
@@ -31,17 +42,27 @@ __all__ = [
     "WAITING",
     "Arrive",
     "Cancel",
+    "ChangeLot",
+    "CloseLot",
     "Command",
     "Confirm",
+    "Count",
     "Depart",
     "DriverBook",
     "Event",
     "Extend",
+    "FindOffers",
     "Hold",
     "LedgerState",
+    "LotBook",
     "LotRules",
+    "OpenLot",
+    "Passage",
     "PoolBook",
+    "PoolTerms",
     "Profile",
+    "Reconcile",
+    "RecordPassages",
     "Reservation",
     "ReservationState",
     "Rules",
@@ -54,6 +75,9 @@ __all__ = [
     "encode",
     "evolve",
     "faults",
+    "look_ahead_refusal",
+    "lot_rules",
+    "make_offers",
     "next_due_ms",
     "replay",
 ]

@@ -23,6 +23,8 @@ class ReservationState(StrEnum):
     """Confirmed, but the car never came: over."""
     DISPLACED = "displaced"
     """Reality took the space (an overstayer, a closed lot): over, and not the driver's fault."""
+    MOVED = "moved"
+    """The driver took an offered place in its stead: over."""
 
 
 WAITING = frozenset({ReservationState.HELD, ReservationState.CONFIRMED})
@@ -54,13 +56,30 @@ class Reservation:
         if confirmed.
     state, revision
         The state, and the ledger's revision at which this reservation changed last.
+    warn_ms
+        When the driver is to be told that the hold expires; 0 = not (any more).
     arrived_ms, left_ms
         When the car came and left; None = not (yet).
+    expiring
+        The driver has been told that the hold expires.
     overstay
         The car is parked beyond ``leave_ms``.
     reason
         Why it is over, where its state does not say it: ``late`` (cancelled after the free
-        time), ``overstay``, ``capacity``.
+        time), ``withdrawn``, ``replaced`` (offers), ``unseen`` (left, as inferred), ``overstay``,
+        ``walk_in``, ``capacity``, ``closed`` (displaced by).
+    bay
+        Number of its bay, once parked in a pool with numbered bays.
+    wish
+        What the driver had asked for, as text.
+    offer_for
+        The reservation in whose place it is offered; empty = it is no offer.
+    equal_or_better
+        Of an offer: no worse for the driver than what it stands in for.
+    offer_id
+        The offer that was made in its place last and is not void.
+    moved_to
+        The reservation that took its place.
     """
 
     reservation_id: str
@@ -80,17 +99,25 @@ class Reservation:
     no_show_ms: int
     state: ReservationState
     revision: int
+    warn_ms: int = 0
     arrived_ms: int | None = None
     left_ms: int | None = None
+    expiring: bool = False
     overstay: bool = False
     reason: str = ""
+    bay: str = ""
+    wish: str = ""
+    offer_for: str = ""
+    equal_or_better: bool = False
+    offer_id: str = ""
+    moved_to: str = ""
 
     @property
     def due_ms(self) -> int | None:
-        """When time itself changes it: hold expiry, no-show, overstay; None = over."""
+        """When time itself changes it: a warning, hold expiry, no-show, overstay; None = over."""
         match self.state:
             case ReservationState.HELD:
-                return self.hold_expires_ms
+                return self.warn_ms or self.hold_expires_ms
             case ReservationState.CONFIRMED:
                 return self.no_show_ms
             case ReservationState.PARKED:

@@ -1,20 +1,37 @@
 """The booking rules, configurable for the city and for each lot."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from parking.errors import InvalidInputError
+from parking.occupancy import Caution
 
 NO_SHOWS_KEPT = 32
 """How many no-shows of a driver the ledger remembers, the latest: the most a rule can count."""
 
 _DAY_S = 86_400
+_LIMITS = {
+    "hold_s": (10, _DAY_S),
+    "warn_s": (0, _DAY_S),
+    "no_show_s": (0, _DAY_S),
+    "look_ahead_s": (0, 30 * _DAY_S),
+    "look_ahead_charging_s": (0, 30 * _DAY_S),
+    "free_cancel_s": (0, _DAY_S),
+    "overstay_s": (60, _DAY_S),
+    "stale_s": (1, _DAY_S),
+    "stale_percent_per_h": (0, 100),
+    "open_max": (1, 100),
+    "no_shows_max": (1, NO_SHOWS_KEPT),
+    "no_show_window_s": (0, 366 * _DAY_S),
+}
 
 
-def _check(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise InvalidInputError(f"expected {low} to {high}, got {value}", where=name)
+def _check(rules: object) -> None:
+    for name, (low, high) in _LIMITS.items():
+        value = getattr(rules, name, None)
+        if value is not None and not low <= value <= high:
+            raise InvalidInputError(f"expected {low} to {high}, got {value}", where=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +50,13 @@ class LotRules:
         Cancelling is free until this long before the arrival time, s, 0 to 86,400.
     overstay_s
         How long at a time a car that has not left counts as staying on, s, 60 to 86,400.
+    warn_s
+        How long before a hold expires its driver is told, s, 0 (not at all) to 86,400.
+    stale_s, stale_percent_per_h
+        A count older than that is stale, s, 1 to 86,400; for each further hour that percentage
+        of the pool's spaces is withheld from new holds, 0 to 100.
+    open_max, no_shows_max, no_show_window_s
+        As in ``Rules``, for bookings at this lot; None = the city's.
     """
 
     hold_s: int = 15 * 60
@@ -41,14 +65,23 @@ class LotRules:
     look_ahead_charging_s: int = 3600
     free_cancel_s: int = 30 * 60
     overstay_s: int = 15 * 60
+    warn_s: int = 2 * 60
+    stale_s: int = 10 * 60
+    stale_percent_per_h: int = 10
+    open_max: int | None = None
+    no_shows_max: int | None = None
+    no_show_window_s: int | None = None
 
     def __post_init__(self) -> None:
-        _check("hold_s", self.hold_s, 10, _DAY_S)
-        _check("no_show_s", self.no_show_s, 0, _DAY_S)
-        _check("look_ahead_s", self.look_ahead_s, 0, 30 * _DAY_S)
-        _check("look_ahead_charging_s", self.look_ahead_charging_s, 0, 30 * _DAY_S)
-        _check("free_cancel_s", self.free_cancel_s, 0, _DAY_S)
-        _check("overstay_s", self.overstay_s, 60, _DAY_S)
+        _check(self)
+
+    @property
+    def caution(self) -> Caution:
+        """What is withheld from new holds as counts grow old."""
+        return Caution(self.stale_s, self.stale_percent_per_h / 100)
+
+
+LOT_RULE_NAMES = tuple(item.name for item in fields(LotRules))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +99,8 @@ class Rules:
     lot
         The rules of every lot that sets none of its own.
     lots
-        The lots with rules of their own, by lot id.
+        The lots with rules of their own, by lot id. Rules that a lot's operator has put into the
+        ledger itself go before these.
     """
 
     open_max: int = 2
@@ -76,10 +110,8 @@ class Rules:
     lots: Mapping[str, LotRules] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        _check("open_max", self.open_max, 1, 100)
-        _check("no_shows_max", self.no_shows_max, 1, NO_SHOWS_KEPT)
-        _check("no_show_window_s", self.no_show_window_s, 0, 366 * _DAY_S)
+        _check(self)
 
     def of(self, lot_id: str) -> LotRules:
-        """Return the rules in force at a lot."""
+        """Return the rules in force at a lot that has none in the ledger."""
         return self.lots.get(lot_id, self.lot)

@@ -78,7 +78,7 @@ def test_a_reservations_whole_life():
     book.do(Depart("r"), NOW + 50 * MINUTE)
     assert book.is_in("r", ReservationState.COMPLETED)
     assert book.of("r").left_ms == NOW + 50 * MINUTE
-    assert len(book.state.drivers) == 0
+    assert book.state.drivers["d-r"].open == ()
     assert book.of("r").price_fen == 500
 
 
@@ -456,7 +456,7 @@ def test_what_falls_due_together_is_settled_by_time_then_id():
     for name in ("c", "a", "b"):
         book.hold(name)
     events = book.do(Tick(), NOW + 24 * HOUR)
-    assert [event.reservation_id for event in events] == ["a", "b", "c"]
+    assert [event.reservation_id for event in events] == ["a", "b", "c"] * 2
 
 
 def test_one_jump_and_many_steps_end_alike():
