@@ -33,12 +33,12 @@ class TravelTimes(Protocol):
     def drive_s(
         self, from_lon: Degrees, from_lat: Degrees, to_lon: Degrees, to_lat: Degrees
     ) -> Seconds:
-        """Seconds by car, whole."""
+        """Seconds by car, whole; less than 0 where there is no way."""
 
     def walk_m(
         self, from_lon: Degrees, from_lat: Degrees, to_lon: Degrees, to_lat: Degrees
     ) -> Metres:
-        """Metres on foot."""
+        """Metres on foot; infinite where there is no way."""
 
 
 def half_up(value: NDArray[np.float64]) -> Seconds:

@@ -74,8 +74,10 @@ def find_candidates(
     pools = tuple((lot, pool) for lot in lots for pool in lot.pools)
     lot_of = np.array([k for k, lot in enumerate(lots) for _ in lot.pools], dtype=np.int64)
     drive, walk_m = _travel(requests, lots, travel)
-    walking = walk_s(walk_m)
+    no_way = (drive < 0) | np.isinf(walk_m)
+    walk_m, walking = np.where(no_way, np.inf, walk_m), walk_s(np.where(no_way, 0.0, walk_m))
     reason_lot = _lot_reasons(requests, lots, walk_m)
+    reason_lot[no_way] = BEYOND_WALK
     reason = reason_lot[:, lot_of]
     reason = np.where(_pool_reasons(requests, pools), _pool_reasons(requests, pools), reason)
     prices = np.zeros(reason.shape, dtype=np.int64)
