@@ -64,3 +64,9 @@ class UnavailableError(ParkingError):
     """The service cannot answer now (stopping, store failing); nothing was changed."""
 
     reason = "UNAVAILABLE"
+
+
+class OutdatedError(UnavailableError):
+    """A decision was made on a state that others have changed since; nothing was changed."""
+
+    reason = "OUTDATED"

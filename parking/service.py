@@ -11,7 +11,14 @@ import grpc
 import numpy as np
 
 from parking.allocation import Assigned, PassedOver, Unserved, allocate
-from parking.errors import InvalidInputError, NoSpaceError, NotFoundError, ParkingError
+from parking.errors import (
+    InvalidInputError,
+    NoSpaceError,
+    NotFoundError,
+    OutdatedError,
+    ParkingError,
+    UnavailableError,
+)
 from parking.inventory import Lot, SpaceClass
 from parking.io.protobuf import (
     check_uuid,
@@ -48,7 +55,7 @@ from parking.v1 import parking_pb2_grpc
 
 BATCH_WINDOW_S = 0.004
 """How long a request waits for others that it can be solved together with."""
-BATCH_TRIES = 4
+BATCH_TRIES = 8
 TICK_S = 0.5
 DEFAULT_STAY_MS = 3_600_000
 DEFAULT_PAGE = 20
@@ -256,23 +263,24 @@ class ParkingService(parking_pb2_grpc.ParkingServiceServicer):
         request goes into a later batch.
         """
         writer = self._writer
-        refusal = booking_refusal(writer.state, driver_id, writer.now_ms(), self._rules)
         for _ in range(BATCH_TRIES):
-            if refusal is not None:
-                break
-            answer = await self._ask(asked, driver_id)
-            if isinstance(answer, Unserved):
-                refusal = NoSpaceError(
-                    f"no space for the whole stay: {answer.reason}", reason=answer.reason
-                )
-                break
-            book = writer.state.pools[answer.pool_id]
-            if book.free(max(asked.arrive_ms, writer.now_ms()), asked.leave_ms) < 1:
+            try:
+                refusal = booking_refusal(writer.state, driver_id, writer.now_ms(), self._rules)
+                if refusal is not None:
+                    return await writer.refuse(request_id, digest, refusal)
+                answer = await self._ask(asked, driver_id)
+                if isinstance(answer, Unserved):
+                    full = NoSpaceError(
+                        f"no space for the whole stay: {answer.reason}", reason=answer.reason
+                    )
+                    return await writer.refuse(request_id, digest, full)
+                book = writer.state.pools[answer.pool_id]
+                if book.free(max(asked.arrive_ms, writer.now_ms()), asked.leave_ms) >= 1:
+                    return await self._held(request_id, digest, asked, driver_id, answer)
+            except OutdatedError:
+                # Another server was faster: look again.
                 continue
-            return await self._held(request_id, digest, asked, driver_id, answer)
-        if refusal is None:
-            refusal = NoSpaceError("others were faster", reason="full")
-        return await writer.refuse(request_id, digest, refusal)
+        raise UnavailableError("others were faster; try again", reason="contended")
 
     async def _held(
         self,

@@ -11,29 +11,12 @@ from typing import Any, Self, TypeVar
 
 import apsw
 
+from greenlot.storage.errors import Condition, StorageError
+
 T = TypeVar("T")
 
 GROUP_MAX = 512
 """The most jobs in one commit: bounds how long the first of them waits."""
-
-
-class StorageError(Exception):
-    """The storage cannot do what it must.
-
-    Parameters
-    ----------
-    message
-        What failed, and what was expected.
-    path
-        The database file.
-    full
-        The disk is full: nothing was changed, and a later write may succeed.
-    """
-
-    def __init__(self, message: str, *, path: Path, full: bool = False) -> None:
-        super().__init__(f"{path}: {message}")
-        self.path = path
-        self.full = full
 
 
 class _Job:
@@ -55,20 +38,30 @@ class Database:
     time; it sees what is committed.
     """
 
-    def __init__(self, path: Path, writer: apsw.Connection, lock_fd: int) -> None:
+    def __init__(
+        self, path: Path, writer: apsw.Connection, lock_fd: int, vfs: str | None = None
+    ) -> None:
         self.path = path
-        self.reader = _connect(path, apsw.SQLITE_OPEN_READONLY)
+        self.reader = _connect(path, apsw.SQLITE_OPEN_READONLY, vfs)
         self._writer = writer
         self._lock_fd = lock_fd
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closing = False
+        self._condition = Condition.OK
         self._broken: StorageError | None = None
         self._gate = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"writer {path.name}", daemon=True)
         self._thread.start()
 
     @classmethod
-    def open(cls, path: Path, migrations: Sequence[str], *, application_id: int) -> Self:
+    def open(
+        cls,
+        path: Path,
+        migrations: Sequence[str],
+        *,
+        application_id: int,
+        vfs: str | None = None,
+    ) -> Self:
         """Open or create a file and bring its schema up to date.
 
         Parameters
@@ -80,6 +73,8 @@ class Database:
             that has been released: add one.
         application_id
             A number that tells this kind of file from others.
+        vfs
+            SQLite's layer below the file, by its registered name; None = its own.
 
         Raises
         ------
@@ -91,15 +86,15 @@ class Database:
         lock_fd = _lock(path)
         writer = None
         try:
-            writer = _connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+            writer = _connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, vfs)
             _migrate(path, writer, migrations, application_id)
-            return cls(path, writer, lock_fd)
+            return cls(path, writer, lock_fd, vfs)
         except BaseException as error:
             if writer is not None:
                 writer.close()
             os.close(lock_fd)
             if isinstance(error, apsw.Error):
-                raise StorageError(f"cannot be opened: {error}", path=path) from error
+                raise StorageError(f"cannot be opened: {error}", where=path) from error
             raise
 
     def submit(self, work: Callable[[apsw.Connection], T]) -> Future[T]:
@@ -114,9 +109,14 @@ class Database:
         job = _Job(work)
         with self._gate:
             if self._closing:
-                raise StorageError("is closed", path=self.path)
+                raise StorageError("is closed", where=self.path)
             self._queue.put(job)
         return job.future
+
+    @property
+    def condition(self) -> Condition:
+        """Whether it can be written, as the last attempt showed."""
+        return self._condition
 
     def backup(self, target: Path) -> None:
         """Copy the whole database, as it is at one moment, into another file, while in use.
@@ -126,19 +126,7 @@ class Database:
         StorageError
             If the target exists or cannot be written.
         """
-        if target.exists():
-            raise StorageError("exists already, expected a new file", path=target)
-        try:
-            source = _connect(self.path, apsw.SQLITE_OPEN_READONLY)
-            copy = _connect(target, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
-            try:
-                with copy.backup("main", source, "main") as backup:
-                    backup.step(-1)
-            finally:
-                copy.close()
-                source.close()
-        except apsw.Error as error:
-            raise StorageError(f"the backup failed: {error}", path=target) from error
+        copy_file(self.path, target)
 
     def close(self) -> None:
         """Finish what was submitted, then close. A second call does nothing."""
@@ -175,6 +163,7 @@ class Database:
             self._writer.execute("BEGIN IMMEDIATE")
             outcomes = [self._attempt(job) for job in group]
             self._writer.execute("COMMIT")
+            self._condition = Condition.OK
         except (apsw.Error, StorageError) as error:
             failure = self._fail(error)
             outcomes = [(None, failure)] * len(group)
@@ -210,11 +199,65 @@ class Database:
         except apsw.Error as second:
             error = second
         full = isinstance(error, apsw.FullError | apsw.ReadOnlyError)
-        failure = StorageError(f"the commit failed: {error}", path=self.path, full=full)
+        self._condition = Condition.READ_ONLY if full else Condition.BROKEN
+        failure = StorageError(
+            f"the commit failed: {error}",
+            where=self.path,
+            condition=self._condition,
+            # A commit that failed in the middle may yet be found whole by who opens the file next.
+            doubtful=not full,
+        )
         if not full:
             # After a failed fsync nobody knows what is on the disk: only a reopening tells.
             self._broken = failure
         return failure
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a database, as it is at one moment, into a new file; others may go on writing it.
+
+    The target appears whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        If the source is missing or broken, or the target exists or cannot be written.
+    """
+    if target.exists():
+        raise StorageError("exists already, expected a new file", where=target)
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        origin = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
+        copy = apsw.Connection(str(part))
+        try:
+            with copy.backup("main", origin, "main") as backup:
+                backup.step(-1)
+            # One file that stands by itself, without a log beside it.
+            copy.execute("PRAGMA journal_mode=DELETE")
+            found = copy.execute("PRAGMA quick_check").get
+            if found != "ok":
+                raise StorageError(f"is damaged: {found}", where=source)
+        finally:
+            copy.close()
+            origin.close()
+        part.rename(target)
+        _sync_directory(target.parent)
+    except (apsw.Error, OSError) as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"cannot be copied from {source}: {error}", where=target) from error
+    except StorageError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _lock(path: Path) -> int:
@@ -223,22 +266,22 @@ def _lock(path: Path) -> int:
     try:
         lock_fd = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StorageError(f"cannot be locked: {error.strerror}", path=path) from error
+        raise StorageError(f"cannot be locked: {error.strerror}", where=path) from error
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock_fd)
-        raise StorageError("is in use by another process", path=path) from error
+        raise StorageError("is in use by another process", where=path) from error
     return lock_fd
 
 
-def _connect(path: Path, flags: int) -> apsw.Connection:
-    connection = apsw.Connection(str(path), flags=flags)
+def _connect(path: Path, flags: int, vfs: str | None = None) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
     connection.set_busy_timeout(5000)
     if not flags & apsw.SQLITE_OPEN_READONLY:
         mode = connection.execute("PRAGMA journal_mode=WAL").get
         if mode != "wal":
-            raise StorageError(f"expected journal mode wal, got {mode!r}", path=path)
+            raise StorageError(f"expected journal mode wal, got {mode!r}", where=path)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
     return connection
@@ -252,11 +295,11 @@ def _migrate(
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if kind != application_id and (kind != 0 or version != 0 or tables != 0):
         raise StorageError(
-            f"expected a file with application id {application_id}, got {kind}", path=path
+            f"expected a file with application id {application_id}, got {kind}", where=path
         )
     if version > len(migrations):
         raise StorageError(
-            f"schema version {version} is newer than this program's {len(migrations)}", path=path
+            f"schema version {version} is newer than this program's {len(migrations)}", where=path
         )
     for number in range(version, len(migrations)):
         connection.execute("BEGIN IMMEDIATE")

@@ -105,7 +105,7 @@ def test_a_log_of_a_later_program_is_refused_with_its_place(tmp_path):
     path = tmp_path / "ledger.db"
     SqliteStore(path).close()
     connection = apsw.Connection(str(path))
-    connection.execute("INSERT INTO log VALUES (1, 0, 'Teleported', 'r', '{}')")
+    connection.execute("INSERT INTO log VALUES (1, 0, 'Teleported', 'r', '{}', 1)")
     connection.close()
     store = SqliteStore(path)
     with pytest.raises(ParkingError, match="revision 1: not an event of this version"):

@@ -1,0 +1,266 @@
+"""The embedded store: one SQLite file, written by one process.
+
+"Durable" means in the file and fsynced: a process that is killed loses nothing of it. Against a
+loss of power it is as good as the disk's word that what was flushed is written.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from greenlot.storage import Condition, Database, StorageError
+from parking.ledger import Event
+from parking.store.codec import decode, encode
+from parking.store.port import FORGET_MAX, Answer, Batch, Rebase, stale, subject_of
+from parking.store.refusals import decode_refusal, encode_refusal, translated, unavailable
+
+T = TypeVar("T")
+
+APPLICATION_ID = 0x676C7031
+"""Marks a file as a greenlot parking ledger ("glp1")."""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE log (
+      revision INTEGER PRIMARY KEY,
+      at_ms    INTEGER NOT NULL,
+      kind     TEXT NOT NULL,
+      subject  TEXT NOT NULL,  -- the reservation or pool
+      body     TEXT NOT NULL   -- JSON
+    ) STRICT;
+    CREATE INDEX log_subject ON log (subject);
+    CREATE TRIGGER log_is_append_only_1 BEFORE UPDATE ON log
+      BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+    CREATE TRIGGER log_is_append_only_2 BEFORE DELETE ON log
+      BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+    CREATE TABLE answer (
+      request_id TEXT PRIMARY KEY,
+      digest     BLOB NOT NULL,
+      at_ms      INTEGER NOT NULL,
+      reply      BLOB NOT NULL,
+      refusal    TEXT            -- JSON; NULL = not refused
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX answer_at ON answer (at_ms);
+    """,
+    """
+    ALTER TABLE log ADD COLUMN version INTEGER NOT NULL DEFAULT 1;  -- of the kind
+    CREATE TABLE driver (
+      digest  BLOB PRIMARY KEY,  -- keyed HMAC of a plate or a phone number
+      key     TEXT NOT NULL,     -- what the log knows the driver by
+      seen_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX driver_key ON driver (key);
+    CREATE INDEX driver_seen ON driver (seen_ms);
+    CREATE TABLE probe (body BLOB NOT NULL) STRICT;
+    INSERT INTO probe VALUES (x'');
+    """,
+)
+
+INSERT_EVENT = (
+    "INSERT INTO log (revision, at_ms, kind, version, subject, body) VALUES (?, ?, ?, ?, ?, ?)"
+)
+INSERT_ANSWER = (
+    "INSERT INTO answer (request_id, digest, at_ms, reply, refusal) VALUES (?, ?, ?, ?, ?)"
+)
+SELECT_EVENTS = "SELECT revision, kind, version, body FROM log "
+PROBE_BYTES = 16_384
+
+
+class SqliteStore:
+    """The log, the answers and the drivers' keys in one SQLite file.
+
+    Parameters
+    ----------
+    path
+        The file; made if it does not exist.
+    vfs
+        SQLite's layer below the file; None = its own.
+
+    Raises
+    ------
+    UnavailableError
+        If the file is in use, of another kind, or cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
+        try:
+            self._database = Database.open(path, MIGRATIONS, application_id=APPLICATION_ID, vfs=vfs)
+        except StorageError as error:
+            raise unavailable(error) from error
+        self.drivers = _Drivers(self._database, self._submit)
+
+    @property
+    def condition(self) -> Condition:
+        """Whether it can be written, as the last attempt showed."""
+        return self._database.condition
+
+    def read(self, after_revision: int = 0) -> Iterator[Event]:
+        """Yield the log's events after a revision, in order."""
+        for _, event in self._events("WHERE revision > ? ORDER BY revision", after_revision):
+            yield event
+
+    def history(self, subject: str) -> "Future[tuple[tuple[int, Event], ...]]":
+        """Return the events about one reservation, pool or lot, with their revisions."""
+        return _done(tuple(self._events("WHERE subject = ? ORDER BY revision", subject)))
+
+    def append(self, batch: Batch, rebase: Rebase | None = None) -> "Future[None]":
+        """Write a batch; done when it is on the disk, together with others in one fsync."""
+
+        def work(connection: apsw.Connection) -> None:
+            last = connection.execute("SELECT coalesce(max(revision), 0) FROM log").get
+            if last != batch.base_revision:
+                # No other process can have written: the caller's state is not this file's.
+                raise stale(batch.base_revision, last)
+            connection.executemany(INSERT_EVENT, event_rows(batch))
+            connection.executemany(INSERT_ANSWER, answer_rows(batch.answers))
+
+        return self._submit(work)
+
+    def answer(self, request_id: str) -> Answer | None:
+        """Return the answer given to a request, if it is known."""
+        row = self._database.reader.execute(
+            "SELECT digest, at_ms, reply, refusal FROM answer WHERE request_id = ?", (request_id,)
+        ).fetchone()
+        if row is None:
+            return None
+        digest, at_ms, reply, refusal = row
+        return Answer(request_id, digest, at_ms, reply, decode_refusal(refusal))
+
+    def answers(self, request_ids: Sequence[str]) -> "Future[Mapping[str, Answer]]":
+        """Return the answers that are known of these requests."""
+        found = ((request_id, self.answer(request_id)) for request_id in request_ids)
+        return _done({request_id: answer for request_id, answer in found if answer is not None})
+
+    def forget_answers(self, before_ms: int) -> "Future[None]":
+        """Drop the answers given before a time, oldest first, at most 10,000 a call."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(
+                "DELETE FROM answer WHERE request_id IN (SELECT request_id FROM answer "
+                f"WHERE at_ms < ? ORDER BY at_ms LIMIT {FORGET_MAX})",
+                (before_ms,),
+            )
+
+        return self._submit(work)
+
+    def probe(self) -> "Future[None]":
+        """Write next to nothing, to see whether writing works again."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute("UPDATE probe SET body = randomblob(?)", (PROBE_BYTES,))
+
+        return self._submit(work)
+
+    def watch_head(self, told: Callable[[int], None]) -> None:
+        """Nobody else writes: there is never anything to tell."""
+
+    def backup(self, target: Path) -> None:
+        """Copy the store into a new file, while in use.
+
+        Raises
+        ------
+        UnavailableError
+            If the target exists or cannot be written.
+        """
+        try:
+            self._database.backup(target)
+        except StorageError as error:
+            raise unavailable(error) from error
+
+    def close(self) -> None:
+        """Finish what was appended and close the file."""
+        self._database.close()
+
+    def _events(self, where: str, value: int | str) -> Iterator[tuple[int, Event]]:
+        for revision, kind, version, body in self._database.reader.execute(
+            SELECT_EVENTS + where, (value,)
+        ):
+            place = f"{self._database.path}: revision {revision}"
+            yield revision, decode(kind, version, body, where=place)
+
+    def _submit(self, work: Callable[[apsw.Connection], None]) -> "Future[None]":
+        try:
+            return translated(self._database.submit(work))
+        except StorageError as error:
+            raise unavailable(error) from error
+
+
+class _Drivers:
+    """The one table that maps digests of plates and phone numbers to driver keys."""
+
+    def __init__(
+        self,
+        database: Database,
+        submit: Callable[[Callable[[apsw.Connection], None]], "Future[None]"],
+    ) -> None:
+        self._reader = database.reader
+        self._submit = submit
+
+    def find(self, digests: Sequence[bytes]) -> str | None:
+        """Return the key that one of the digests belongs to; the first that is known decides."""
+        for digest in digests:
+            row = self._reader.execute("SELECT key FROM driver WHERE digest = ?", (digest,))
+            key: str | None = row.get
+            if key is not None:
+                return key
+        return None
+
+    def digests(self, key: str) -> tuple[bytes, ...]:
+        """Return all digests of a key."""
+        return tuple(
+            digest
+            for (digest,) in self._reader.execute("SELECT digest FROM driver WHERE key = ?", (key,))
+        )
+
+    def add(self, key: str, digests: Sequence[bytes], seen_ms: int) -> "Future[None]":
+        """Let digests belong to a key, last seen at a time; one of another key moves over."""
+        rows = [(digest, key, seen_ms) for digest in digests]
+        return self._submit(
+            lambda connection: _all(
+                connection,
+                "INSERT OR REPLACE INTO driver (digest, key, seen_ms) VALUES (?, ?, ?)",
+                rows,
+            )
+        )
+
+    def erase(self, key: str) -> "Future[None]":
+        """Forget all digests of a key, on the disk too."""
+        return self._submit(lambda connection: _erase(connection, "key = ?", key))
+
+    def forget(self, before_ms: int) -> "Future[None]":
+        """Forget the digests that were last seen before a time."""
+        return self._submit(lambda connection: _erase(connection, "seen_ms < ?", before_ms))
+
+
+def _all(connection: apsw.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    connection.executemany(statement, rows)
+
+
+def _erase(connection: apsw.Connection, where: str, value: object) -> None:
+    # Overwrite the bytes in the page, which SQLite else leaves for the next to overwrite.
+    connection.execute("PRAGMA secure_delete=ON")
+    connection.execute(f"DELETE FROM driver WHERE {where}", (value,))
+    connection.execute("PRAGMA secure_delete=OFF")
+
+
+def event_rows(batch: Batch) -> Iterator[tuple[int, int, str, int, str, str]]:
+    """Yield a batch's events as rows: revision, time, kind, version, subject, body."""
+    for revision, event in enumerate(batch.events, batch.base_revision + 1):
+        kind, version, body = encode(event)
+        yield revision, event.at_ms, kind, version, subject_of(event), body
+
+
+def answer_rows(answers: Sequence[Answer]) -> Iterator[tuple[str, bytes, int, bytes, str | None]]:
+    """Yield answers as rows: request id, digest, time, reply, refusal."""
+    for answer in answers:
+        refusal = encode_refusal(answer.refusal)
+        yield answer.request_id, answer.digest, answer.at_ms, answer.reply, refusal
+
+
+def _done(value: T) -> "Future[T]":
+    done: Future[T] = Future()
+    done.set_result(value)
+    return done

@@ -1,0 +1,106 @@
+"""The store that forgets everything with the process: for tests and trials.
+
+It can be shared by several writers of one process, as a database is by several servers.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
+
+from greenlot.storage import Condition
+from parking.ledger import Event
+from parking.privacy import MemoryDriverMap
+from parking.store.port import Answer, Batch, Rebase, stale, subject_of
+
+T = TypeVar("T")
+
+
+class MemoryStore:
+    """Keeps the log and the answers in lists."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._answers: dict[str, Answer] = {}
+        self._told: list[Callable[[int], None]] = []
+        self._gate = threading.RLock()
+        self.condition = Condition.OK
+        self.drivers = MemoryDriverMap()
+
+    def read(self, after_revision: int = 0) -> Iterator[Event]:
+        """Yield the log's events after a revision, in order."""
+        yield from self._events[after_revision:]
+
+    def history(self, subject: str) -> "Future[tuple[tuple[int, Event], ...]]":
+        """Return the events about one reservation, pool or lot, with their revisions."""
+        return _done(
+            tuple(
+                (revision, event)
+                for revision, event in enumerate(self._events, 1)
+                if subject_of(event) == subject
+            )
+        )
+
+    def append(self, batch: Batch, rebase: Rebase | None = None) -> "Future[None]":
+        """Write a batch."""
+        with self._gate:
+            last = len(self._events)
+            known = self._known([answer.request_id for answer in batch.answers])
+            if batch.base_revision != last or known:
+                if rebase is None or batch.base_revision > last:
+                    return _failed(stale(batch.base_revision, last))
+                try:
+                    batch = rebase(self._events[batch.base_revision :], known)
+                except Exception as error:
+                    return _failed(error)
+            self._events += batch.events
+            self._answers.update((answer.request_id, answer) for answer in batch.answers)
+            last, told = len(self._events), tuple(self._told)
+        for tell in told if batch.events else ():
+            tell(last)
+        return _done(None)
+
+    def answer(self, request_id: str) -> Answer | None:
+        """Return the answer given to a request, if it is known."""
+        return self._answers.get(request_id)
+
+    def answers(self, request_ids: Sequence[str]) -> "Future[Mapping[str, Answer]]":
+        """Return the answers that are known of these requests."""
+        return _done(self._known(request_ids))
+
+    def forget_answers(self, before_ms: int) -> "Future[None]":
+        """Drop the answers given before a time."""
+        with self._gate:
+            self._answers = {
+                request_id: answer
+                for request_id, answer in self._answers.items()
+                if answer.at_ms >= before_ms
+            }
+        return _done(None)
+
+    def probe(self) -> "Future[None]":
+        """Writing always works."""
+        return _done(None)
+
+    def watch_head(self, told: Callable[[int], None]) -> None:
+        """Have ``told`` called with the log's last revision when somebody writes."""
+        with self._gate:
+            self._told.append(told)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _known(self, request_ids: Sequence[str]) -> Mapping[str, Answer]:
+        return {item: self._answers[item] for item in request_ids if item in self._answers}
+
+
+def _done(value: T) -> "Future[T]":
+    done: Future[T] = Future()
+    done.set_result(value)
+    return done
+
+
+def _failed(error: Exception) -> "Future[None]":
+    failed: Future[None] = Future()
+    failed.set_exception(error)
+    return failed

@@ -1,0 +1,328 @@
+"""The server store: PostgreSQL, shared by several servers of one city.
+
+A batch is one transaction: lock the city's head row; read what others wrote since; let the batch
+be decided anew on that, if there is any; insert events, answers and occupancy; move the head and
+tell the others. The lock makes the writers of a city take turns; the keys and CHECKs of the tables
+would catch them if they did not.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from greenlot.storage import Condition, Postgres, StorageError
+from greenlot.storage.postgres import Connection
+from parking.errors import UnavailableError
+from parking.ledger import Event
+from parking.store import postgres_schema as sql
+from parking.store.codec import decode
+from parking.store.embedded import answer_rows, event_rows
+from parking.store.occupancy import changes, is_parked
+from parking.store.port import FORGET_MAX, Answer, Batch, Rebase, stale
+from parking.store.refusals import decode_refusal, translated, unavailable
+
+T = TypeVar("T")
+
+READ_ROWS = 5000
+OUTBOX_KEPT = "1 day"
+
+
+class PostgresStore:
+    """The log, the answers and the drivers' keys of one city in a PostgreSQL database.
+
+    Parameters
+    ----------
+    url
+        ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``.
+    city
+        Whose log it is; a database can hold several.
+    failpoint
+        Called with the name of each step of a write; tests let it fail there.
+
+    Raises
+    ------
+    UnavailableError
+        If the database cannot be reached, or its schema is a newer program's.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        city: str,
+        failpoint: Callable[[str, Connection], None] | None = None,
+    ) -> None:
+        self._city = city
+        try:
+            self._database = Postgres(
+                url, component="parking", migrations=sql.MIGRATIONS, failpoint=failpoint
+            )
+            self._database.write(self._make_head).result()
+        except StorageError as error:
+            raise unavailable(error) from error
+        self.drivers = _Drivers(self._database, city)
+
+    @property
+    def condition(self) -> Condition:
+        """Whether it can be written, as the last attempt showed."""
+        return self._database.condition
+
+    def read(self, after_revision: int = 0) -> Iterator[Event]:
+        """Yield the log's events after a revision, in order."""
+        found: list[Event] | None = None
+        while found is None or len(found) == READ_ROWS:
+            reach = (after_revision, after_revision + READ_ROWS)
+            found = self._read_now(partial(self._events, reach=reach))
+            yield from found
+            after_revision += len(found)
+
+    def history(self, subject: str) -> "Future[tuple[tuple[int, Event], ...]]":
+        """Return the events about one reservation, pool or lot, with their revisions."""
+
+        def work(connection: Connection) -> tuple[tuple[int, Event], ...]:
+            rows = connection.execute(
+                "SELECT revision, kind, version, body::text FROM parking_log "
+                "WHERE city = %s AND subject = %s ORDER BY revision",
+                (self._city, subject),
+            )
+            return tuple((row[0], self._decode(*row)) for row in rows)
+
+        return translated(self._database.read(work))
+
+    def append(self, batch: Batch, rebase: Rebase | None = None) -> "Future[None]":
+        """Write a batch; done when the database has committed it."""
+        batch_id = uuid4()
+
+        def work(connection: Connection) -> None:
+            head, known = self._lock(connection, batch.answers)
+            self._database.step("locked", connection)
+            written = batch
+            if head != batch.base_revision or known:
+                if rebase is None or head < batch.base_revision:
+                    raise stale(batch.base_revision, head)
+                news = self._events(connection, (batch.base_revision, head))
+                written = rebase(news, known)
+                if not written.events and not written.answers:
+                    return
+            self._insert(connection, written, batch_id)
+            self._database.step("written", connection)
+
+        return self._write(work, lambda connection: self._landed(connection, batch_id))
+
+    def answer(self, request_id: str) -> Answer | None:
+        """Return the answer given to a request, if it is known."""
+        return self._read_now(lambda connection: self._answers(connection, [request_id])).get(
+            request_id
+        )
+
+    def answers(self, request_ids: Sequence[str]) -> "Future[Mapping[str, Answer]]":
+        """Return the answers that are known of these requests."""
+        wanted = list(request_ids)
+        return translated(self._database.read(lambda connection: self._answers(connection, wanted)))
+
+    def forget_answers(self, before_ms: int) -> "Future[None]":
+        """Drop the answers given before a time, oldest first, at most 10,000 a call."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                "DELETE FROM parking_answer WHERE city = %s AND request_id IN (SELECT request_id "
+                "FROM parking_answer WHERE city = %s AND at_ms < %s ORDER BY at_ms LIMIT %s)",
+                (self._city, self._city, before_ms, FORGET_MAX),
+            )
+            connection.execute(
+                "DELETE FROM parking_outbox WHERE city = %s AND written_at < now() - %s::interval",
+                (self._city, OUTBOX_KEPT),
+            )
+
+        return self._write(work)
+
+    def probe(self) -> "Future[None]":
+        """Write next to nothing, to see whether writing works again."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                "UPDATE parking_head SET revision = revision WHERE city = %s", (self._city,)
+            )
+
+        return self._write(work)
+
+    def watch_head(self, told: Callable[[int], None]) -> None:
+        """Have ``told`` called, from any thread, with the log's last revision when others write."""
+
+        def heard(connection: Connection) -> None:
+            row = connection.execute(
+                "SELECT revision FROM parking_head WHERE city = %s", (self._city,)
+            ).fetchone()
+            if row is not None:
+                told(row[0])
+
+        self._database.listen(sql.CHANNEL, heard)
+
+    def close(self) -> None:
+        """Finish what was appended and let go of the database."""
+        self._database.close()
+
+    def _make_head(self, connection: Connection) -> None:
+        connection.execute(
+            "INSERT INTO parking_head VALUES (%s, 0) ON CONFLICT (city) DO NOTHING", (self._city,)
+        )
+
+    def _lock(
+        self, connection: Connection, answers: Sequence[Answer]
+    ) -> tuple[int, Mapping[str, Answer]]:
+        """Take the city's lock; return the log's end and which requests have answers already."""
+        wanted = [answer.request_id for answer in answers]
+        with connection.pipeline():
+            head = connection.execute(
+                "SELECT revision FROM parking_head WHERE city = %s FOR UPDATE", (self._city,)
+            )
+            known = connection.execute(sql.SELECT_ANSWERS, (self._city, wanted)) if wanted else None
+        row = head.fetchone()
+        if row is None:
+            raise UnavailableError(f"the database holds no city {self._city!r}", reason="store")
+        return row[0], {} if known is None else _answers(known.fetchall())
+
+    def _insert(self, connection: Connection, batch: Batch, batch_id: UUID) -> None:
+        last = batch.base_revision + len(batch.events)
+        city = self._city
+        with connection.pipeline():
+            if batch.events:
+                columns = [list(column) for column in zip(*event_rows(batch), strict=True)]
+                connection.execute(sql.INSERT_EVENTS, (city, *columns))
+                connection.execute(sql.MOVE_HEAD, (last, city))
+                connection.execute(sql.NOTIFY, (f"{city} {last}",))
+            if batch.answers:
+                columns = [list(item) for item in zip(*answer_rows(batch.answers), strict=True)]
+                connection.execute(sql.INSERT_ANSWERS, (city, *columns))
+            if batch.before is not None and batch.after is not None and batch.events:
+                self._check(connection, batch)
+            connection.execute(sql.INSERT_OUTBOX, (city, batch_id, last))
+
+    def _check(self, connection: Connection, batch: Batch) -> None:
+        """Have the database count the committed spaces for itself, and refuse what is too much."""
+        assert batch.before is not None
+        assert batch.after is not None
+        city, found = self._city, changes(batch.before, batch.after, batch.events)
+        if found.capacities:
+            pools, capacities = list(found.capacities), list(found.capacities.values())
+            connection.execute(sql.UPSERT_POOLS, (city, pools, capacities))
+        if found.over:
+            connection.execute(sql.DELETE_STAYS, (city, list(found.over)))
+        if found.stays:
+            rows = [
+                (s.reservation_id, s.pool_id, is_parked(s), s.from_ms, s.until_ms)
+                for s in found.stays
+            ]
+            connection.execute(
+                sql.UPSERT_STAYS, (city, *(list(column) for column in zip(*rows, strict=True)))
+            )
+        if found.pools:
+            connection.execute(sql.COUNT_COMMITTED, (city, list(found.pools)))
+
+    def _landed(self, connection: Connection, batch_id: UUID) -> tuple[None] | None:
+        """Tell whether a batch is in the database; who still writes it is waited for."""
+        self._lock(connection, ())
+        row = connection.execute(
+            "SELECT 1 FROM parking_outbox WHERE city = %s AND batch = %s", (self._city, batch_id)
+        ).fetchone()
+        return None if row is None else (None,)
+
+    def _events(self, connection: Connection, reach: tuple[int, int]) -> list[Event]:
+        rows = connection.execute(
+            sql.SELECT_EVENTS, {"city": self._city, "after": reach[0], "last": reach[1]}
+        )
+        return [self._decode(*row) for row in rows]
+
+    def _decode(self, revision: int, kind: str, version: int, body: str) -> Event:
+        place = f"{self._database.where}: {self._city} revision {revision}"
+        event: Event = decode(kind, version, body, where=place)
+        return event
+
+    def _answers(self, connection: Connection, wanted: list[str]) -> Mapping[str, Answer]:
+        return _answers(connection.execute(sql.SELECT_ANSWERS, (self._city, wanted)).fetchall())
+
+    def _write(
+        self,
+        work: Callable[[Connection], None],
+        landed: Callable[[Connection], tuple[None] | None] | None = None,
+    ) -> "Future[None]":
+        try:
+            return translated(self._database.write(work, landed=landed))
+        except StorageError as error:
+            raise unavailable(error) from error
+
+    def _read_now(self, work: Callable[[Connection], T]) -> T:
+        try:
+            return self._database.read_now(work)
+        except StorageError as error:
+            raise unavailable(error) from error
+
+
+class _Drivers:
+    """The one table that maps digests of plates and phone numbers to driver keys."""
+
+    def __init__(self, database: Postgres, city: str) -> None:
+        self._database = database
+        self._city = city
+
+    def find(self, digests: Sequence[bytes]) -> str | None:
+        """Return the key that one of the digests belongs to; the first that is known decides."""
+        rows = self._rows(
+            "SELECT digest, key FROM parking_driver WHERE city = %s AND digest = ANY(%s)",
+            list(digests),
+        )
+        keys = {bytes(digest): key for digest, key in rows}
+        return next((keys[digest] for digest in digests if digest in keys), None)
+
+    def digests(self, key: str) -> tuple[bytes, ...]:
+        """Return all digests of a key."""
+        rows = self._rows("SELECT digest FROM parking_driver WHERE city = %s AND key = %s", key)
+        return tuple(bytes(digest) for (digest,) in rows)
+
+    def add(self, key: str, digests: Sequence[bytes], seen_ms: int) -> "Future[None]":
+        """Let digests belong to a key, last seen at a time; one of another key moves over."""
+        # In one order for everybody, so that two servers do not wait for each other.
+        return self._write(
+            "INSERT INTO parking_driver (city, digest, key, seen_ms) "
+            "SELECT %s, digest, %s, %s FROM unnest(%s::bytea[]) AS given (digest) ORDER BY digest "
+            "ON CONFLICT (city, digest) DO UPDATE SET key = excluded.key, "
+            "seen_ms = excluded.seen_ms",
+            (self._city, key, seen_ms, list(dict.fromkeys(digests))),
+        )
+
+    def erase(self, key: str) -> "Future[None]":
+        """Forget all digests of a key."""
+        return self._write(
+            "DELETE FROM parking_driver WHERE city = %s AND key = %s", (self._city, key)
+        )
+
+    def forget(self, before_ms: int) -> "Future[None]":
+        """Forget the digests that were last seen before a time."""
+        return self._write(
+            "DELETE FROM parking_driver WHERE city = %s AND seen_ms < %s", (self._city, before_ms)
+        )
+
+    def _rows(self, statement: str, value: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.read_now(
+                lambda connection: connection.execute(statement, (self._city, value)).fetchall()
+            )
+        except StorageError as error:
+            raise unavailable(error) from error
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> "Future[None]":
+        def work(connection: Connection) -> None:
+            connection.execute(statement, values)
+
+        return translated(self._database.write(work))
+
+
+def _answers(rows: Sequence[tuple[Any, ...]]) -> Mapping[str, Answer]:
+    return {
+        str(request_id): Answer(
+            str(request_id), bytes(digest), at_ms, bytes(reply), decode_refusal(refusal)
+        )
+        for request_id, digest, at_ms, reply, refusal in rows
+    }
