@@ -1,11 +1,15 @@
 """A small city that SUMO's own generator makes: four crossings, two corridors, three car parks."""
 
+import itertools
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.reliability.postgres_server import PostgresServer, running
 
 
 def sumo_tool(name: str) -> str:
@@ -76,3 +80,17 @@ def write_city(directory: Path) -> Path:
 def small_city(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small city's directory; do not change it."""
     return write_city(tmp_path_factory.mktemp("city"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL for the whole session; do not stop it."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def fresh_database(postgres_server: PostgresServer) -> Callable[[], str]:
+    """Makes an empty database in it and returns its address."""
+    numbers = itertools.count(1)
+    return lambda: postgres_server.fresh_database(f"test_{next(numbers)}")

@@ -1,4 +1,4 @@
-"""Both stores behind the port, and what only the one on the disk can show."""
+"""The stores behind the port, and what only those on a disk can show."""
 
 import random
 import signal
@@ -21,14 +21,19 @@ from parking.ledger import (
     faults,
     replay,
 )
-from parking.store import Answer, Batch, MemoryStore, SqliteStore
+from parking.store import Answer, Batch, MemoryStore, PostgresStore, SqliteStore
 
 NOW = 1_795_390_000_000
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request, tmp_path):
-    made = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "ledger.db")
+    if request.param == "memory":
+        made = MemoryStore()
+    elif request.param == "sqlite":
+        made = SqliteStore(tmp_path / "ledger.db")
+    else:
+        made = PostgresStore(request.getfixturevalue("fresh_database")(), city="x")
     yield made
     made.close()
 
@@ -88,6 +93,45 @@ def test_old_answers_are_forgotten(store):
     store.forget_answers(NOW + 1).result()
     assert store.answer("old") is None
     assert store.answer("new") is not None
+
+
+def test_many_answers_are_found_at_once(store):
+    store.append(Batch(0, [], [Answer(f"q{n}", b"", NOW, b"%d" % n) for n in range(5)])).result()
+    found = store.answers(["q3", "q1", "q9"]).result()
+    assert {request_id: answer.reply for request_id, answer in found.items()} == {
+        "q1": b"1",
+        "q3": b"3",
+    }
+
+
+def test_the_history_of_one_reservation(store):
+    _, log = life(*COMMANDS)
+    store.append(Batch(0, log)).result()
+    about = [(n, event) for n, event in enumerate(log, 1) if "r1" in repr(event)]
+    assert list(store.history("r1").result()) == about
+    assert store.history("nobody").result() == ()
+
+
+def test_probing_an_open_store_writes_nothing_that_counts(store):
+    store.probe().result()
+    assert list(store.read()) == []
+    assert store.condition == "ok"
+
+
+def test_the_drivers_keys(store):
+    drivers = store.drivers
+    drivers.add("k1", [b"plate-new", b"phone-new"], NOW).result()
+    drivers.add("k2", [b"other"], NOW + 5).result()
+    assert drivers.find([b"unknown", b"phone-new"]) == "k1"
+    assert drivers.find([b"unknown"]) is None
+    assert set(drivers.digests("k1")) == {b"plate-new", b"phone-new"}
+    drivers.add("k2", [b"phone-new"], NOW + 5).result()
+    assert set(drivers.digests("k2")) == {b"other", b"phone-new"}
+    drivers.forget(NOW + 1).result()
+    assert drivers.find([b"plate-new"]) is None
+    drivers.erase("k2").result()
+    assert drivers.digests("k2") == ()
+    assert drivers.find([b"other", b"phone-new"]) is None
 
 
 def test_the_log_cannot_be_changed(tmp_path):
