@@ -22,9 +22,7 @@ T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 Work = Callable[[Connection], T]
 
-RETRY_S = 8.0
-"""How long a write waits for a database that does not answer; after that, writes fail at once
-until it answers again."""
+PATIENCE_S = 8.0
 CONNECT_S = 5
 LISTEN_POLL_S = 5.0
 """A listener that has heard nothing for so long looks for itself."""
@@ -60,6 +58,9 @@ class Postgres:
     component, migrations
         Whose schema it is, and the SQL scripts that make it; the table ``greenlot_schema`` counts
         those that it has had. Never change one that has been released: add one.
+    patience_s
+        How long a write waits for a database that does not answer, s; after that, writes fail at
+        once until it answers again.
     failpoint
         Called with the name of each step of a write; tests let it fail there.
 
@@ -75,6 +76,7 @@ class Postgres:
         *,
         component: str,
         migrations: Sequence[str],
+        patience_s: float = PATIENCE_S,
         failpoint: Callable[[str, Connection], None] | None = None,
     ) -> None:
         try:
@@ -83,6 +85,7 @@ class Postgres:
             self._conninfo = make_conninfo("", **{**SETTINGS, **given})
         except psycopg.Error as error:
             raise StorageError(f"not a PostgreSQL address: {error}", where="--store") from error
+        self._patience_s = patience_s
         self._failpoint = failpoint
         self._condition = Condition.OK
         self._writing: Connection | None = None
@@ -90,10 +93,15 @@ class Postgres:
         self._read_gate = threading.Lock()
         self._closing = threading.Event()
         self._listener: threading.Thread | None = None
+        self._channel = ""
         try:
             self._writing = self._connect()
             bring_up_to_date(self._writing, component, migrations, where=self.where)
+        except StorageError:
+            _close(self._writing)
+            raise
         except psycopg.Error as error:
+            _close(self._writing)
             raise StorageError(
                 f"cannot be opened: {_first_line(error)}", where=self.where
             ) from error
@@ -175,6 +183,7 @@ class Postgres:
                 finally:
                     _close(connection)
 
+        self._channel = channel
         self._listener = threading.Thread(target=run, name=f"listen {channel}", daemon=True)
         self._listener.start()
 
@@ -185,8 +194,20 @@ class Postgres:
         self._closing.set()
         self._writer.shutdown()
         self._reader.shutdown()
+        self._end_listener()
         _close(self._writing)
         _close(self._reading)
+
+    def _end_listener(self) -> None:
+        if self._listener is None:
+            return
+        try:
+            if self._writing is not None:
+                self._writing.execute(f"NOTIFY {self._channel}")
+        except psycopg.Error:
+            # Then it has lost its connection too, and ends by itself.
+            pass
+        self._listener.join(LISTEN_POLL_S + CONNECT_S)
 
     def step(self, name: str, connection: Connection) -> None:
         """Pass a point at which a test may let the write fail."""
@@ -206,7 +227,7 @@ class Postgres:
         return connection
 
     def _write(self, work: Work[T], landed: Work[tuple[T] | None] | None) -> T:
-        patience_s = RETRY_S if self._condition is Condition.OK else 0.0
+        patience_s = self._patience_s if self._condition is Condition.OK else 0.0
         until = time.monotonic() + patience_s
         in_doubt = False
         while True:
