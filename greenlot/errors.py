@@ -11,3 +11,7 @@ class StartError(GreenlotError):
 
 class CityError(GreenlotError):
     """A city directory is missing something or holds a mistake."""
+
+
+class StoreBrokenError(RuntimeError):
+    """A store failed in a way that only a restart can clear; no mistake of the user."""

@@ -21,6 +21,14 @@ def serve(
     data: Annotated[
         Path, typer.Option(envvar="GREENLOT_DATA", help="Where plans and reservations are kept.")
     ] = Path("greenlot-data"),
+    store: Annotated[
+        str | None,
+        typer.Option(
+            envvar="GREENLOT_STORE",
+            help="sqlite:PATH (the ledger's file) or postgresql://... (plans and ledger, for "
+            "several servers); default: files in --data.",
+        ),
+    ] = None,
 ) -> None:
     """Serve signal timing and parking over gRPC until SIGTERM or Ctrl-C.
 
@@ -33,6 +41,7 @@ def serve(
             loaded,
             listen=listen,
             data=data,
+            store=store,
             ready=lambda address: print(f"listening on {address}", flush=True),
         )
     )

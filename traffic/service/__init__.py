@@ -1,6 +1,7 @@
 """``SignalTimingService``: converts, calls the engine, converts back."""
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
@@ -25,7 +26,7 @@ from traffic.service import fields
 from traffic.service.bands import band_search
 from traffic.service.searches import Context, Deadline, Search, Searches, Step
 from traffic.splits import TurnFlows
-from traffic.store import PlanStore
+from traffic.store import PlanStore, StorageError
 from traffic.v1 import signal_timing_pb2 as pb
 from traffic.v1 import signal_timing_pb2_grpc
 
@@ -72,11 +73,31 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         self._changed = asyncio.Event()
         self._ending = False
         self._searches = Searches()
+        loop = asyncio.get_running_loop()
+
+        def told() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is served
+                loop.call_soon_threadsafe(self._heard)
+
+        store.watch(told)
 
     def end_streams(self) -> None:
         """End every watch stream with UNAVAILABLE, so that clients resume elsewhere."""
         self._ending = True
         self._announce()
+
+    def _heard(self) -> None:
+        # A database that is gone again speaks again when it is back.
+        with contextlib.suppress(StorageError):
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Enter the sets that this server or another has kept, and tell the watchers."""
+        fresh = self._store.load(self._book.revision)
+        for plan_set in fresh:
+            self._book.add(plan_set)
+        if fresh:
+            self._announce()
 
     async def ListSignals(
         self, request: pb.ListSignalsRequest, context: Context
@@ -122,7 +143,7 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         result = wave_to_proto(wave, signal_ids, self._city_id)
         if request.put_in_force:
             now_ms = self._clock()
-            plan_set, new = self._store.append(
+            plan_set = self._store.append(
                 wave.plans,
                 result,
                 valid_from_ms=now_ms if valid_from_ms is None else valid_from_ms,
@@ -130,10 +151,8 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
                 fingerprint=body,
                 now_ms=now_ms,
             )
-            if new:
-                self._book.add(plan_set)
             result.revision = plan_set.revision
-            self._announce()
+            self._read_on()
         yield pb.OptimizePlansResponse(result=result)
 
     async def OptimizeBands(
