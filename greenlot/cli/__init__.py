@@ -11,7 +11,7 @@ import typer
 
 import parking.errors
 import traffic.errors
-from greenlot.cli import bench, car_parks, demo, serve, signals
+from greenlot.cli import backup, bench, car_parks, demo, serve, signals
 from greenlot.errors import GreenlotError
 from greenlot.storage import StorageError
 from parking.errors import ParkingError
@@ -34,6 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore_backup)
 app.command("demo")(demo.demo)
 app.add_typer(signals.app, name="signals", help="Time traffic signals.")
 app.add_typer(car_parks.app, name="parking", help="Allocate parking.")

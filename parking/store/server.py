@@ -19,7 +19,7 @@ from parking.ledger import Event
 from parking.store import postgres_schema as sql
 from parking.store.codec import decode
 from parking.store.embedded import answer_rows, event_rows
-from parking.store.occupancy import changes, is_parked
+from parking.store.occupancy import Changes, changes, is_parked
 from parking.store.port import FORGET_MAX, Answer, Batch, Rebase, stale
 from parking.store.refusals import decode_refusal, translated, unavailable
 
@@ -197,29 +197,9 @@ class PostgresStore:
                 columns = [list(item) for item in zip(*answer_rows(batch.answers), strict=True)]
                 connection.execute(sql.INSERT_ANSWERS, (city, *columns))
             if batch.before is not None and batch.after is not None and batch.events:
-                self._check(connection, batch)
+                found = changes(batch.before, batch.after, batch.events)
+                count_occupancy(connection, city, found)
             connection.execute(sql.INSERT_OUTBOX, (city, batch_id, last))
-
-    def _check(self, connection: Connection, batch: Batch) -> None:
-        """Have the database count the committed spaces for itself, and refuse what is too much."""
-        assert batch.before is not None
-        assert batch.after is not None
-        city, found = self._city, changes(batch.before, batch.after, batch.events)
-        if found.capacities:
-            pools, capacities = list(found.capacities), list(found.capacities.values())
-            connection.execute(sql.UPSERT_POOLS, (city, pools, capacities))
-        if found.over:
-            connection.execute(sql.DELETE_STAYS, (city, list(found.over)))
-        if found.stays:
-            rows = [
-                (s.reservation_id, s.pool_id, is_parked(s), s.from_ms, s.until_ms)
-                for s in found.stays
-            ]
-            connection.execute(
-                sql.UPSERT_STAYS, (city, *(list(column) for column in zip(*rows, strict=True)))
-            )
-        if found.pools:
-            connection.execute(sql.COUNT_COMMITTED, (city, list(found.pools)))
 
     def _landed(self, connection: Connection, batch_id: UUID) -> tuple[None] | None:
         """Tell whether a batch is in the database; who still writes it is waited for."""
@@ -258,6 +238,24 @@ class PostgresStore:
             return self._database.read_now(work)
         except StorageError as error:
             raise unavailable(error) from error
+
+
+def count_occupancy(connection: Connection, city: str, found: Changes) -> None:
+    """Have the database count the committed spaces for itself, and refuse what is too much."""
+    if found.capacities:
+        pools, capacities = list(found.capacities), list(found.capacities.values())
+        connection.execute(sql.UPSERT_POOLS, (city, pools, capacities))
+    if found.over:
+        connection.execute(sql.DELETE_STAYS, (city, list(found.over)))
+    if found.stays:
+        rows = [
+            (stay.reservation_id, stay.pool_id, is_parked(stay), stay.from_ms, stay.until_ms)
+            for stay in found.stays
+        ]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        connection.execute(sql.UPSERT_STAYS, (city, *columns))
+    if found.pools:
+        connection.execute(sql.COUNT_COMMITTED, (city, list(found.pools)))
 
 
 class _Drivers:
