@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parking.allocation.measure import measure
 from parking.allocation.reach import Reach
 from parking.allocation.tables import Flags, Ints, LotTable, RequestTable
 from parking.inventory import Lot, Pool
 from parking.opening import is_open_many
 from parking.requests import ParkingRequest
-from parking.travel import GreatCircle, TravelTimes, unit_vectors, walk_s
+from parking.travel import GreatCircle, TravelTimes, unit_vectors
 
 
 def cost_fen(
@@ -106,29 +107,17 @@ def with_pools(city: LotTable, request: Ints, lot: Ints) -> tuple[Ints, Ints]:
 def arcs_of(
     asked: RequestTable, city: LotTable, request: Ints, pool: Ints, travel: TravelTimes
 ) -> Arcs:
-    """Judge pairs of request and pool; the feasible ones come back, sorted, with their costs."""
+    """Judge pairs of request and pool; the feasible ones come back, in order, with their costs."""
     for speaks_against in (_unfit, _shut):
         bad = speaks_against(asked, city, request, pool)
         if bad is not None and bad.any():
             request, pool = request[~bad], pool[~bad]
-    lot = city.lot_of[pool]
-    walk_m = travel.walk_m(
-        city.lon[lot], city.lat[lot], asked.dest_lon[request], asked.dest_lat[request]
-    )
-    near = walk_m <= asked.max_walk_m[request]
+    drive, walking, walk_m = measure(asked, city, request, city.lot_of[pool], travel)
     price = stay_prices(asked, city, request, pool)
-    near &= price <= asked.max_price_fen[request]
-    if not near.all():
-        request, pool, lot = request[near], pool[near], lot[near]
-        walk_m, price = walk_m[near], price[near]
-    drive = travel.drive_s(
-        asked.origin_lon[request], asked.origin_lat[request], city.lon[lot], city.lat[lot]
-    )
-    walking = walk_s(walk_m)
     cost = cost_fen(asked.value_of_time_fen_per_h[request], drive, walking, price)
     arcs = Arcs(city.pools, request, pool, drive, walking, price, cost)
-    place = request * max(1, len(city.pools)) + pool
-    return arcs if (np.diff(place) > 0).all() else arcs.take(np.argsort(place, kind="stable"))
+    near = (walk_m <= asked.max_walk_m[request]) & (price <= asked.max_price_fen[request])
+    return arcs if near.all() else arcs.take(near)
 
 
 def _unfit(asked: RequestTable, city: LotTable, request: Ints, pool: Ints) -> Flags | None:
@@ -190,6 +179,17 @@ def stay_prices(asked: RequestTable, city: LotTable, request: Ints, pool: Ints) 
     )
 
 
+def different_stays(asked: RequestTable) -> tuple[Ints, Ints]:
+    """Return the different stays, shape (stays, 2), and the number of each request's."""
+    arrive, leave = asked.arrive_ms, asked.leave_ms
+    order = np.lexsort((leave, arrive))
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = (np.diff(arrive[order]) != 0) | (np.diff(leave[order]) != 0)
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.cumsum(first) - 1
+    return np.column_stack([arrive[order][first], leave[order][first]]), number
+
+
 def _by_stay(
     asked: RequestTable,
     request: Ints,
@@ -198,14 +198,12 @@ def _by_stay(
     question: Callable[[int, Ints, Ints], Ints | Flags],
 ) -> Ints:
     """Ask a question about (kind of lot, stay) for each pair, once for each different one."""
-    stays, stay_of = np.unique(
-        np.column_stack([asked.arrive_ms, asked.leave_ms]), axis=0, return_inverse=True
-    )
+    stays, stay_of = different_stays(asked)
     arrive, leave = stays[:, 0], stays[:, 1]
     if kinds * len(stays) <= 2 * len(request) + 1000:
         table = [question(k, arrive, leave).astype(np.int64) for k in range(kinds)]
         flat = np.concatenate(table) if table else np.zeros(0, dtype=np.int64)
-        answer: Ints = flat[kind * len(stays) + stay_of.reshape(-1)[request]]
+        answer: Ints = flat[kind * len(stays) + stay_of[request]]
         return answer
     answer = np.zeros(len(request), dtype=np.int64)
     order = np.argsort(kind, kind="stable")

