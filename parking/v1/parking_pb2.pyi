@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -106,6 +107,9 @@ class Lot(_message.Message):
     MAX_HEIGHT_CM_FIELD_NUMBER: _builtins.int
     POOLS_FIELD_NUMBER: _builtins.int
     WALK_M_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    CLOSED_REASON_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """cities/{city}/lots/{lot}"""
     display_name: _builtins.str
@@ -115,6 +119,12 @@ class Lot(_message.Message):
     """Highest vehicle in cm; 0 = no limit."""
     walk_m: _builtins.float
     """Metres from the searched place, great circle times 1.3; set by SearchLots."""
+    closed: _builtins.bool
+    """Closed by its operator, whatever its opening hours say."""
+    closed_reason: _builtins.str
+    """Why it is closed, in the operator's words."""
+    revision: _builtins.int
+    """The ledger's revision at which its description changed last."""
     @_builtins.property
     def location(self) -> Global___LatLng: ...
     @_builtins.property
@@ -129,10 +139,13 @@ class Lot(_message.Message):
         max_height_cm: _builtins.int = ...,
         pools: _abc.Iterable[Global___Pool] | None = ...,
         walk_m: _builtins.float = ...,
+        closed: _builtins.bool = ...,
+        closed_reason: _builtins.str = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["location", b"location"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "kind", b"kind", "location", b"location", "max_height_cm", b"max_height_cm", "name", b"name", "pools", b"pools", "walk_m", b"walk_m"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed", b"closed", "closed_reason", b"closed_reason", "display_name", b"display_name", "kind", b"kind", "location", b"location", "max_height_cm", b"max_height_cm", "name", b"name", "pools", b"pools", "revision", b"revision", "walk_m", b"walk_m"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -152,6 +165,13 @@ class Pool(_message.Message):
     POWER_KW_FIELD_NUMBER: _builtins.int
     PRICE_FEN_FIELD_NUMBER: _builtins.int
     SEEN_AT_FIELD_NUMBER: _builtins.int
+    FREE_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    PARKED_FIELD_NUMBER: _builtins.int
+    WALK_INS_FIELD_NUMBER: _builtins.int
+    QUOTA_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
     pool_id: _builtins.str
     space_class: Global___SpaceClass.ValueType
     capacity: _builtins.int
@@ -162,6 +182,22 @@ class Pool(_message.Message):
     power_kw: _builtins.float
     price_fen: _builtins.int
     """Price of the asked stay."""
+    free: _builtins.int
+    """Spaces without a car, by the last count and what passed the gates since."""
+    held: _builtins.int
+    """Reservations that wait for their cars."""
+    parked: _builtins.int
+    """Reservations whose cars are parked."""
+    walk_ins: _builtins.int
+    """Cars that no reservation explains."""
+    quota: _builtins.int
+    """Spaces opened to the city."""
+    withheld: _builtins.int
+    """Spaces withheld from new reservations: for walk-ins, and more as the count
+    grows old.
+    """
+    stale: _builtins.bool
+    """The count is too old to be taken as it is."""
     @_builtins.property
     def seen_at(self) -> _timestamp_pb2.Timestamp:
         """When the count of free spaces was last reported by the lot; unset = never."""
@@ -177,10 +213,17 @@ class Pool(_message.Message):
         power_kw: _builtins.float = ...,
         price_fen: _builtins.int = ...,
         seen_at: _timestamp_pb2.Timestamp | None = ...,
+        free: _builtins.int = ...,
+        held: _builtins.int = ...,
+        parked: _builtins.int = ...,
+        walk_ins: _builtins.int = ...,
+        quota: _builtins.int = ...,
+        withheld: _builtins.int = ...,
+        stale: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["seen_at", b"seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookable", b"bookable", "capacity", b"capacity", "connector", b"connector", "pool_id", b"pool_id", "power_kw", b"power_kw", "price_fen", b"price_fen", "seen_at", b"seen_at", "space_class", b"space_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookable", b"bookable", "capacity", b"capacity", "connector", b"connector", "free", b"free", "held", b"held", "parked", b"parked", "pool_id", b"pool_id", "power_kw", b"power_kw", "price_fen", b"price_fen", "quota", b"quota", "seen_at", b"seen_at", "space_class", b"space_class", "stale", b"stale", "walk_ins", b"walk_ins", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -285,7 +328,9 @@ class RequestAssignmentRequest(_message.Message):
     request_id: _builtins.str
     """UUID; the same id and body gives the first answer again."""
     driver_id: _builtins.str
-    """Opaque id of the driver, 1 to 64 characters. Never a plate or a phone number."""
+    """Key of the driver, from RegisterDriver or the app's own opaque one: 1 to 64
+    letters, digits, -._~:. Never a plate or a phone number.
+    """
     space_class: Global___SpaceClass.ValueType
     height_cm: _builtins.int
     """Vehicle height in cm, up to 1000; 0 = unknown, taken as low."""
@@ -370,6 +415,8 @@ class Reservation(_message.Message):
         """Confirmed but never came: over."""
         STATE_DISPLACED: Reservation._State.ValueType  # 8
         """Reality took the space: over, and not the driver's fault."""
+        STATE_MOVED: Reservation._State.ValueType  # 9
+        """The driver took an offered place in its stead: over."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     STATE_UNSPECIFIED: Reservation.State.ValueType  # 0
@@ -387,6 +434,8 @@ class Reservation(_message.Message):
     """Confirmed but never came: over."""
     STATE_DISPLACED: Reservation.State.ValueType  # 8
     """Reality took the space: over, and not the driver's fault."""
+    STATE_MOVED: Reservation.State.ValueType  # 9
+    """The driver took an offered place in its stead: over."""
 
     NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -404,6 +453,16 @@ class Reservation(_message.Message):
     COST_FEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     PASSED_OVER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    OFFER_FIELD_NUMBER: _builtins.int
+    OFFER_FOR_FIELD_NUMBER: _builtins.int
+    EQUAL_OR_BETTER_FIELD_NUMBER: _builtins.int
+    MOVED_TO_FIELD_NUMBER: _builtins.int
+    BAY_FIELD_NUMBER: _builtins.int
+    EXPIRING_FIELD_NUMBER: _builtins.int
+    OVERSTAY_FIELD_NUMBER: _builtins.int
+    ARRIVED_AT_FIELD_NUMBER: _builtins.int
+    LEFT_AT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """cities/{city}/reservations/{reservation}"""
     state: Global___Reservation.State.ValueType
@@ -421,6 +480,25 @@ class Reservation(_message.Message):
     """The price plus the driver's time: what was minimised."""
     revision: _builtins.int
     """Increasing with every change of the city's ledger."""
+    reason: _builtins.str
+    """Why it is over, where the state does not say it. CANCELLED: late, withdrawn
+    or replaced (offers). COMPLETED: unseen (inferred). DISPLACED: overstay,
+    walk_in, capacity, closed.
+    """
+    offer: _builtins.str
+    """The offer that was made in its place: cities/{city}/reservations/{reservation}"""
+    offer_for: _builtins.str
+    """It is itself an offer, made in place of this reservation."""
+    equal_or_better: _builtins.bool
+    """Of an offer: it is no worse for the driver (price, drive, walk) than that one."""
+    moved_to: _builtins.str
+    """The reservation that took its place, once MOVED."""
+    bay: _builtins.str
+    """Number of the bay, once PARKED in a lot that numbers its bays."""
+    expiring: _builtins.bool
+    """The hold expires soon; sent once, 2 minutes before."""
+    overstay: _builtins.bool
+    """PARKED beyond leave_at."""
     @_builtins.property
     def lot_location(self) -> Global___LatLng: ...
     @_builtins.property
@@ -434,6 +512,14 @@ class Reservation(_message.Message):
     @_builtins.property
     def passed_over(self) -> _containers.RepeatedCompositeFieldContainer[Global___PassedOver]:
         """Nearer pools that were not given, with the reason; set in the first answer."""
+
+    @_builtins.property
+    def arrived_at(self) -> _timestamp_pb2.Timestamp:
+        """When the car came; unset = not yet."""
+
+    @_builtins.property
+    def left_at(self) -> _timestamp_pb2.Timestamp:
+        """When the car left; unset = not yet."""
 
     def __init__(
         self,
@@ -454,10 +540,20 @@ class Reservation(_message.Message):
         cost_fen: _builtins.int = ...,
         revision: _builtins.int = ...,
         passed_over: _abc.Iterable[Global___PassedOver] | None = ...,
+        reason: _builtins.str = ...,
+        offer: _builtins.str = ...,
+        offer_for: _builtins.str = ...,
+        equal_or_better: _builtins.bool = ...,
+        moved_to: _builtins.str = ...,
+        bay: _builtins.str = ...,
+        expiring: _builtins.bool = ...,
+        overstay: _builtins.bool = ...,
+        arrived_at: _timestamp_pb2.Timestamp | None = ...,
+        left_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrive_at", b"arrive_at", "hold_expires_at", b"hold_expires_at", "leave_at", b"leave_at", "lot_location", b"lot_location"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrive_at", b"arrive_at", "arrived_at", b"arrived_at", "hold_expires_at", b"hold_expires_at", "leave_at", b"leave_at", "left_at", b"left_at", "lot_location", b"lot_location"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrive_at", b"arrive_at", "cost_fen", b"cost_fen", "drive_s", b"drive_s", "entrance_edge", b"entrance_edge", "hold_expires_at", b"hold_expires_at", "leave_at", b"leave_at", "lot", b"lot", "lot_display_name", b"lot_display_name", "lot_location", b"lot_location", "name", b"name", "passed_over", b"passed_over", "pool_id", b"pool_id", "price_fen", b"price_fen", "revision", b"revision", "state", b"state", "walk_s", b"walk_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrive_at", b"arrive_at", "arrived_at", b"arrived_at", "bay", b"bay", "cost_fen", b"cost_fen", "drive_s", b"drive_s", "entrance_edge", b"entrance_edge", "equal_or_better", b"equal_or_better", "expiring", b"expiring", "hold_expires_at", b"hold_expires_at", "leave_at", b"leave_at", "left_at", b"left_at", "lot", b"lot", "lot_display_name", b"lot_display_name", "lot_location", b"lot_location", "moved_to", b"moved_to", "name", b"name", "offer", b"offer", "offer_for", b"offer_for", "overstay", b"overstay", "passed_over", b"passed_over", "pool_id", b"pool_id", "price_fen", b"price_fen", "reason", b"reason", "revision", b"revision", "state", b"state", "walk_s", b"walk_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -550,19 +646,23 @@ class RecordArrivalRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BAY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """cities/{city}/reservations/{reservation}"""
     request_id: _builtins.str
     """UUID; the same id and body gives the first answer again."""
+    bay: _builtins.str
+    """The bay that the car stands in, up to 32 characters; empty = one is given."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        bay: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bay", b"bay", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -635,3 +735,1492 @@ class WatchReservationRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchReservationRequest: _TypeAlias = WatchReservationRequest  # noqa: Y015
+
+@_typing.final
+class ExtendReservationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LEAVE_AT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/reservations/{reservation}"""
+    request_id: _builtins.str
+    """UUID; the same id and body gives the first answer again."""
+    @_builtins.property
+    def leave_at(self) -> _timestamp_pb2.Timestamp:
+        """Later than the stay's end now, at most 14 days after its beginning."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        leave_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["leave_at", b"leave_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leave_at", b"leave_at", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendReservationRequest: _TypeAlias = ExtendReservationRequest  # noqa: Y015
+
+@_typing.final
+class RequestMoveRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    MAX_WALK_M_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/reservations/{reservation}"""
+    request_id: _builtins.str
+    """UUID; the same id and body gives the first answer again."""
+    max_walk_m: _builtins.float
+    """Walking limit in m, up to 50000; 0 = as asked for the reservation."""
+    @_builtins.property
+    def destination(self) -> Global___LatLng:
+        """Where the driver wants to be; unset = as asked for the reservation."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        destination: Global___LatLng | None = ...,
+        max_walk_m: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "max_walk_m", b"max_walk_m", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestMoveRequest: _TypeAlias = RequestMoveRequest  # noqa: Y015
+
+@_typing.final
+class MoveReservationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    OFFER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The reservation that is given up: cities/{city}/reservations/{reservation}"""
+    request_id: _builtins.str
+    """UUID; the same id and body gives the first answer again."""
+    offer: _builtins.str
+    """The offer that takes its place: cities/{city}/reservations/{reservation}"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        offer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "offer", b"offer", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveReservationRequest: _TypeAlias = MoveReservationRequest  # noqa: Y015
+
+@_typing.final
+class ListReservationsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    DRIVER_ID_FIELD_NUMBER: _builtins.int
+    LOT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    driver_id: _builtins.str
+    """Of this driver; either driver_id or lot is given."""
+    lot: _builtins.str
+    """Of this lot: cities/{city}/lots/{lot}"""
+    page_size: _builtins.int
+    """0 (the server chooses) to 200."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        driver_id: _builtins.str = ...,
+        lot: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["driver_id", b"driver_id", "lot", b"lot", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReservationsRequest: _TypeAlias = ListReservationsRequest  # noqa: Y015
+
+@_typing.final
+class ListReservationsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def reservations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reservation]: ...
+    def __init__(
+        self,
+        *,
+        reservations: _abc.Iterable[Global___Reservation] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "reservations", b"reservations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReservationsResponse: _TypeAlias = ListReservationsResponse  # noqa: Y015
+
+@_typing.final
+class WatchReservationsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    DRIVER_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    driver_id: _builtins.str
+    revision: _builtins.int
+    """The highest revision the client has seen; 0 = none."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        driver_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["driver_id", b"driver_id", "parent", b"parent", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchReservationsRequest: _TypeAlias = WatchReservationsRequest  # noqa: Y015
+
+@_typing.final
+class Driver(_message.Message):
+    """A driver, by a random key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DRIVER_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/drivers/{driver}"""
+    driver_id: _builtins.str
+    """The last part of the name: driver_id of other calls."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        driver_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["driver_id", b"driver_id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Driver: _TypeAlias = Driver  # noqa: Y015
+
+@_typing.final
+class RegisterDriverRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PLATES_FIELD_NUMBER: _builtins.int
+    PHONES_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    request_id: _builtins.str
+    """UUID; the same id and body gives the first answer again."""
+    @_builtins.property
+    def plates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Plates, up to 8 with the phone numbers; 4 to 12 characters each."""
+
+    @_builtins.property
+    def phones(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Phone numbers; 7 to 15 digits each, with or without the country's code."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        plates: _abc.Iterable[_builtins.str] | None = ...,
+        phones: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "phones", b"phones", "plates", b"plates", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterDriverRequest: _TypeAlias = RegisterDriverRequest  # noqa: Y015
+
+@_typing.final
+class ExportDriverRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/drivers/{driver}"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportDriverRequest: _TypeAlias = ExportDriverRequest  # noqa: Y015
+
+@_typing.final
+class DriverExport(_message.Message):
+    """All that is kept of a driver."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    RESERVATIONS_FIELD_NUMBER: _builtins.int
+    WISHES_FIELD_NUMBER: _builtins.int
+    NO_SHOWS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/drivers/{driver}"""
+    identifiers: _builtins.int
+    """How many plates and phone numbers lead to the key; they themselves are not kept."""
+    @_builtins.property
+    def reservations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reservation]:
+        """Every reservation in the log, oldest first."""
+
+    @_builtins.property
+    def wishes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was asked for with each of them, as JSON; empty where nothing was kept."""
+
+    @_builtins.property
+    def no_shows(self) -> _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]:
+        """When the no-shows were that the booking rules still count."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        identifiers: _builtins.int = ...,
+        reservations: _abc.Iterable[Global___Reservation] | None = ...,
+        wishes: _abc.Iterable[_builtins.str] | None = ...,
+        no_shows: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identifiers", b"identifiers", "name", b"name", "no_shows", b"no_shows", "reservations", b"reservations", "wishes", b"wishes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DriverExport: _TypeAlias = DriverExport  # noqa: Y015
+
+@_typing.final
+class EraseDriverRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/drivers/{driver}"""
+    request_id: _builtins.str
+    """UUID; the same id and body gives the first answer again."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseDriverRequest: _TypeAlias = EraseDriverRequest  # noqa: Y015
+
+@_typing.final
+class EraseDriverResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseDriverResponse: _TypeAlias = EraseDriverResponse  # noqa: Y015
+
+@_typing.final
+class CheckEntryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOT_FIELD_NUMBER: _builtins.int
+    PLATE_FIELD_NUMBER: _builtins.int
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    DRIVER_ID_FIELD_NUMBER: _builtins.int
+    lot: _builtins.str
+    """cities/{city}/lots/{lot}"""
+    plate: _builtins.str
+    """The plate that the gate has read."""
+    reservation: _builtins.str
+    """cities/{city}/reservations/{reservation}"""
+    driver_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        lot: _builtins.str = ...,
+        plate: _builtins.str = ...,
+        reservation: _builtins.str = ...,
+        driver_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["driver_id", b"driver_id", "plate", b"plate", "reservation", b"reservation", "who", b"who"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["driver_id", b"driver_id", "lot", b"lot", "plate", b"plate", "reservation", b"reservation", "who", b"who"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_who: _TypeAlias = _typing.Literal["plate", "reservation", "driver_id"]  # noqa: Y015
+    _WhichOneofArgType_who: _TypeAlias = _typing.Literal["who", b"who"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_who) -> _WhichOneofReturnType_who | None: ...
+
+Global___CheckEntryRequest: _TypeAlias = CheckEntryRequest  # noqa: Y015
+
+@_typing.final
+class EntryDecision(_message.Message):
+    """What a gate is to do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Decision:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[EntryDecision._Decision.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DECISION_UNSPECIFIED: EntryDecision._Decision.ValueType  # 0
+        DECISION_RESERVED: EntryDecision._Decision.ValueType  # 1
+        """A reservation of this lot: let in, and record its arrival."""
+        DECISION_WALK_IN: EntryDecision._Decision.ValueType  # 2
+        """Let in as a walk-in: there is room beside what is promised."""
+        DECISION_EARLY: EntryDecision._Decision.ValueType  # 3
+        """A reservation of this lot, too early, and no room until its time."""
+        DECISION_FULL: EntryDecision._Decision.ValueType  # 4
+        """No reservation, and all that is free is promised."""
+        DECISION_CLOSED: EntryDecision._Decision.ValueType  # 5
+        """The lot is closed."""
+        DECISION_WRONG_LOT: EntryDecision._Decision.ValueType  # 6
+        """No reservation here, but one at another lot: see reservation."""
+
+    class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper): ...
+    DECISION_UNSPECIFIED: EntryDecision.Decision.ValueType  # 0
+    DECISION_RESERVED: EntryDecision.Decision.ValueType  # 1
+    """A reservation of this lot: let in, and record its arrival."""
+    DECISION_WALK_IN: EntryDecision.Decision.ValueType  # 2
+    """Let in as a walk-in: there is room beside what is promised."""
+    DECISION_EARLY: EntryDecision.Decision.ValueType  # 3
+    """A reservation of this lot, too early, and no room until its time."""
+    DECISION_FULL: EntryDecision.Decision.ValueType  # 4
+    """No reservation, and all that is free is promised."""
+    DECISION_CLOSED: EntryDecision.Decision.ValueType  # 5
+    """The lot is closed."""
+    DECISION_WRONG_LOT: EntryDecision.Decision.ValueType  # 6
+    """No reservation here, but one at another lot: see reservation."""
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    WALK_IN_SPACES_FIELD_NUMBER: _builtins.int
+    decision: Global___EntryDecision.Decision.ValueType
+    walk_in_spaces: _builtins.int
+    """Spaces that are neither taken nor promised."""
+    @_builtins.property
+    def reservation(self) -> Global___Reservation:
+        """The reservation that was found; unset = none."""
+
+    def __init__(
+        self,
+        *,
+        decision: Global___EntryDecision.Decision.ValueType = ...,
+        reservation: Global___Reservation | None = ...,
+        walk_in_spaces: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "reservation", b"reservation", "walk_in_spaces", b"walk_in_spaces"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntryDecision: _TypeAlias = EntryDecision  # noqa: Y015
+
+@_typing.final
+class LotRules(_message.Message):
+    """The booking rules of a lot. Unset = the default."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_S_FIELD_NUMBER: _builtins.int
+    NO_SHOW_S_FIELD_NUMBER: _builtins.int
+    LOOK_AHEAD_S_FIELD_NUMBER: _builtins.int
+    LOOK_AHEAD_CHARGING_S_FIELD_NUMBER: _builtins.int
+    FREE_CANCEL_S_FIELD_NUMBER: _builtins.int
+    OVERSTAY_S_FIELD_NUMBER: _builtins.int
+    WARN_S_FIELD_NUMBER: _builtins.int
+    STALE_S_FIELD_NUMBER: _builtins.int
+    STALE_PERCENT_PER_H_FIELD_NUMBER: _builtins.int
+    OPEN_MAX_FIELD_NUMBER: _builtins.int
+    NO_SHOWS_MAX_FIELD_NUMBER: _builtins.int
+    NO_SHOW_WINDOW_S_FIELD_NUMBER: _builtins.int
+    hold_s: _builtins.int
+    """How long a hold waits to be confirmed in s, 10 to 86400; default 900."""
+    no_show_s: _builtins.int
+    """How long after its time a reservation waits for the car in s, 0 to 86400;
+    default 1800.
+    """
+    look_ahead_s: _builtins.int
+    """How far ahead an arrival can be booked in s, 0 to 2592000; default 7200."""
+    look_ahead_charging_s: _builtins.int
+    """The same for charging pools; default 3600."""
+    free_cancel_s: _builtins.int
+    """Cancelling is free until so long before the arrival in s, 0 to 86400; default
+    1800.
+    """
+    overstay_s: _builtins.int
+    """How long at a time an overstayer counts as staying on in s, 60 to 86400;
+    default 900.
+    """
+    warn_s: _builtins.int
+    """How long before its end a hold is announced in s, 0 to 86400; default 120."""
+    stale_s: _builtins.int
+    """A count older than that is stale, in s, 1 to 86400; default 600."""
+    stale_percent_per_h: _builtins.int
+    """Percentage of the spaces that is withheld for each hour beyond, 0 to 100;
+    default 10.
+    """
+    open_max: _builtins.int
+    """The most open reservations of a driver who books here, 1 to 100; default the
+    city's, 2.
+    """
+    no_shows_max: _builtins.int
+    """As many no-shows pause booking here, 1 to 32; default the city's, 3."""
+    no_show_window_s: _builtins.int
+    """The time that counts them in s, 0 to 31622400; default the city's, 30 days."""
+    def __init__(
+        self,
+        *,
+        hold_s: _builtins.int | None = ...,
+        no_show_s: _builtins.int | None = ...,
+        look_ahead_s: _builtins.int | None = ...,
+        look_ahead_charging_s: _builtins.int | None = ...,
+        free_cancel_s: _builtins.int | None = ...,
+        overstay_s: _builtins.int | None = ...,
+        warn_s: _builtins.int | None = ...,
+        stale_s: _builtins.int | None = ...,
+        stale_percent_per_h: _builtins.int | None = ...,
+        open_max: _builtins.int | None = ...,
+        no_shows_max: _builtins.int | None = ...,
+        no_show_window_s: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_free_cancel_s", b"_free_cancel_s", "_hold_s", b"_hold_s", "_look_ahead_charging_s", b"_look_ahead_charging_s", "_look_ahead_s", b"_look_ahead_s", "_no_show_s", b"_no_show_s", "_no_show_window_s", b"_no_show_window_s", "_no_shows_max", b"_no_shows_max", "_open_max", b"_open_max", "_overstay_s", b"_overstay_s", "_stale_percent_per_h", b"_stale_percent_per_h", "_stale_s", b"_stale_s", "_warn_s", b"_warn_s", "free_cancel_s", b"free_cancel_s", "hold_s", b"hold_s", "look_ahead_charging_s", b"look_ahead_charging_s", "look_ahead_s", b"look_ahead_s", "no_show_s", b"no_show_s", "no_show_window_s", b"no_show_window_s", "no_shows_max", b"no_shows_max", "open_max", b"open_max", "overstay_s", b"overstay_s", "stale_percent_per_h", b"stale_percent_per_h", "stale_s", b"stale_s", "warn_s", b"warn_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_free_cancel_s", b"_free_cancel_s", "_hold_s", b"_hold_s", "_look_ahead_charging_s", b"_look_ahead_charging_s", "_look_ahead_s", b"_look_ahead_s", "_no_show_s", b"_no_show_s", "_no_show_window_s", b"_no_show_window_s", "_no_shows_max", b"_no_shows_max", "_open_max", b"_open_max", "_overstay_s", b"_overstay_s", "_stale_percent_per_h", b"_stale_percent_per_h", "_stale_s", b"_stale_s", "_warn_s", b"_warn_s", "free_cancel_s", b"free_cancel_s", "hold_s", b"hold_s", "look_ahead_charging_s", b"look_ahead_charging_s", "look_ahead_s", b"look_ahead_s", "no_show_s", b"no_show_s", "no_show_window_s", b"no_show_window_s", "no_shows_max", b"no_shows_max", "open_max", b"open_max", "overstay_s", b"overstay_s", "stale_percent_per_h", b"stale_percent_per_h", "stale_s", b"stale_s", "warn_s", b"warn_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__free_cancel_s: _TypeAlias = _typing.Literal["free_cancel_s"]  # noqa: Y015
+    _WhichOneofArgType__free_cancel_s: _TypeAlias = _typing.Literal["_free_cancel_s", b"_free_cancel_s"]  # noqa: Y015
+    _WhichOneofReturnType__hold_s: _TypeAlias = _typing.Literal["hold_s"]  # noqa: Y015
+    _WhichOneofArgType__hold_s: _TypeAlias = _typing.Literal["_hold_s", b"_hold_s"]  # noqa: Y015
+    _WhichOneofReturnType__look_ahead_charging_s: _TypeAlias = _typing.Literal["look_ahead_charging_s"]  # noqa: Y015
+    _WhichOneofArgType__look_ahead_charging_s: _TypeAlias = _typing.Literal["_look_ahead_charging_s", b"_look_ahead_charging_s"]  # noqa: Y015
+    _WhichOneofReturnType__look_ahead_s: _TypeAlias = _typing.Literal["look_ahead_s"]  # noqa: Y015
+    _WhichOneofArgType__look_ahead_s: _TypeAlias = _typing.Literal["_look_ahead_s", b"_look_ahead_s"]  # noqa: Y015
+    _WhichOneofReturnType__no_show_s: _TypeAlias = _typing.Literal["no_show_s"]  # noqa: Y015
+    _WhichOneofArgType__no_show_s: _TypeAlias = _typing.Literal["_no_show_s", b"_no_show_s"]  # noqa: Y015
+    _WhichOneofReturnType__no_show_window_s: _TypeAlias = _typing.Literal["no_show_window_s"]  # noqa: Y015
+    _WhichOneofArgType__no_show_window_s: _TypeAlias = _typing.Literal["_no_show_window_s", b"_no_show_window_s"]  # noqa: Y015
+    _WhichOneofReturnType__no_shows_max: _TypeAlias = _typing.Literal["no_shows_max"]  # noqa: Y015
+    _WhichOneofArgType__no_shows_max: _TypeAlias = _typing.Literal["_no_shows_max", b"_no_shows_max"]  # noqa: Y015
+    _WhichOneofReturnType__open_max: _TypeAlias = _typing.Literal["open_max"]  # noqa: Y015
+    _WhichOneofArgType__open_max: _TypeAlias = _typing.Literal["_open_max", b"_open_max"]  # noqa: Y015
+    _WhichOneofReturnType__overstay_s: _TypeAlias = _typing.Literal["overstay_s"]  # noqa: Y015
+    _WhichOneofArgType__overstay_s: _TypeAlias = _typing.Literal["_overstay_s", b"_overstay_s"]  # noqa: Y015
+    _WhichOneofReturnType__stale_percent_per_h: _TypeAlias = _typing.Literal["stale_percent_per_h"]  # noqa: Y015
+    _WhichOneofArgType__stale_percent_per_h: _TypeAlias = _typing.Literal["_stale_percent_per_h", b"_stale_percent_per_h"]  # noqa: Y015
+    _WhichOneofReturnType__stale_s: _TypeAlias = _typing.Literal["stale_s"]  # noqa: Y015
+    _WhichOneofArgType__stale_s: _TypeAlias = _typing.Literal["_stale_s", b"_stale_s"]  # noqa: Y015
+    _WhichOneofReturnType__warn_s: _TypeAlias = _typing.Literal["warn_s"]  # noqa: Y015
+    _WhichOneofArgType__warn_s: _TypeAlias = _typing.Literal["_warn_s", b"_warn_s"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__free_cancel_s) -> _WhichOneofReturnType__free_cancel_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hold_s) -> _WhichOneofReturnType__hold_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__look_ahead_charging_s) -> _WhichOneofReturnType__look_ahead_charging_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__look_ahead_s) -> _WhichOneofReturnType__look_ahead_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_show_s) -> _WhichOneofReturnType__no_show_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_show_window_s) -> _WhichOneofReturnType__no_show_window_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_shows_max) -> _WhichOneofReturnType__no_shows_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_max) -> _WhichOneofReturnType__open_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__overstay_s) -> _WhichOneofReturnType__overstay_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stale_percent_per_h) -> _WhichOneofReturnType__stale_percent_per_h | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stale_s) -> _WhichOneofReturnType__stale_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__warn_s) -> _WhichOneofReturnType__warn_s | None: ...
+
+Global___LotRules: _TypeAlias = LotRules  # noqa: Y015
+
+@_typing.final
+class LotDescription(_message.Message):
+    """A lot as its operator describes it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURE_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def feature(self) -> _struct_pb2.Struct:
+        """A GeoJSON Feature with a Point, as in a city's file of lots
+        (docs/parking-files.md); properties.id is the {lot} of its name, 1 to 64
+        characters without a slash.
+        """
+
+    @_builtins.property
+    def rules(self) -> Global___LotRules:
+        """Unset = the city's."""
+
+    def __init__(
+        self,
+        *,
+        feature: _struct_pb2.Struct | None = ...,
+        rules: Global___LotRules | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "rules", b"rules"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "rules", b"rules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LotDescription: _TypeAlias = LotDescription  # noqa: Y015
+
+@_typing.final
+class UpsertLotsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LOTS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    request_id: _builtins.str
+    """UUID; the same id and body gives the first answer again."""
+    @_builtins.property
+    def lots(self) -> _containers.RepeatedCompositeFieldContainer[Global___LotDescription]:
+        """1 to 200."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        lots: _abc.Iterable[Global___LotDescription] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lots", b"lots", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpsertLotsRequest: _TypeAlias = UpsertLotsRequest  # noqa: Y015
+
+@_typing.final
+class UpsertLotsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lot]:
+        """As they are now, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        lots: _abc.Iterable[Global___Lot] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lots", b"lots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpsertLotsResponse: _TypeAlias = UpsertLotsResponse  # noqa: Y015
+
+@_typing.final
+class GetLotRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/lots/{lot}"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLotRequest: _TypeAlias = GetLotRequest  # noqa: Y015
+
+@_typing.final
+class ListLotsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    page_size: _builtins.int
+    """0 (the server chooses) to 200."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLotsRequest: _TypeAlias = ListLotsRequest  # noqa: Y015
+
+@_typing.final
+class ListLotsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def lots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lot]: ...
+    def __init__(
+        self,
+        *,
+        lots: _abc.Iterable[Global___Lot] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lots", b"lots", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLotsResponse: _TypeAlias = ListLotsResponse  # noqa: Y015
+
+@_typing.final
+class CloseLotRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/lots/{lot}"""
+    request_id: _builtins.str
+    """UUID; the same id and body gives the first answer again."""
+    reason: _builtins.str
+    """In the operator's words, up to 200 characters; no plate or phone number."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseLotRequest: _TypeAlias = CloseLotRequest  # noqa: Y015
+
+@_typing.final
+class OpenLotRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/lots/{lot}"""
+    request_id: _builtins.str
+    """UUID; the same id and body gives the first answer again."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenLotRequest: _TypeAlias = OpenLotRequest  # noqa: Y015
+
+@_typing.final
+class PoolCount(_message.Message):
+    """How many spaces of a pool are free."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    FREE_FIELD_NUMBER: _builtins.int
+    pool_id: _builtins.str
+    free: _builtins.int
+    """0 to the pool's spaces."""
+    def __init__(
+        self,
+        *,
+        pool_id: _builtins.str = ...,
+        free: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["free", b"free", "pool_id", b"pool_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PoolCount: _TypeAlias = PoolCount  # noqa: Y015
+
+@_typing.final
+class ReportOccupancyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    SEEN_AT_FIELD_NUMBER: _builtins.int
+    lot: _builtins.str
+    """cities/{city}/lots/{lot}"""
+    request_id: _builtins.str
+    """UUID; the same id and body gives the first answer again."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PoolCount]:
+        """1 to 64 pools of the lot, each once."""
+
+    @_builtins.property
+    def seen_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was counted; at most a minute ahead; unset = now."""
+
+    def __init__(
+        self,
+        *,
+        lot: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        counts: _abc.Iterable[Global___PoolCount] | None = ...,
+        seen_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seen_at", b"seen_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "lot", b"lot", "request_id", b"request_id", "seen_at", b"seen_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportOccupancyRequest: _TypeAlias = ReportOccupancyRequest  # noqa: Y015
+
+@_typing.final
+class GateEvent(_message.Message):
+    """A car passed a gate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Direction:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DirectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[GateEvent._Direction.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DIRECTION_UNSPECIFIED: GateEvent._Direction.ValueType  # 0
+        DIRECTION_IN: GateEvent._Direction.ValueType  # 1
+        DIRECTION_OUT: GateEvent._Direction.ValueType  # 2
+
+    class Direction(_Direction, metaclass=_DirectionEnumTypeWrapper): ...
+    DIRECTION_UNSPECIFIED: GateEvent.Direction.ValueType  # 0
+    DIRECTION_IN: GateEvent.Direction.ValueType  # 1
+    DIRECTION_OUT: GateEvent.Direction.ValueType  # 2
+
+    GATE_FIELD_NUMBER: _builtins.int
+    SEEN_AT_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    PLATE_FIELD_NUMBER: _builtins.int
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    DRIVER_ID_FIELD_NUMBER: _builtins.int
+    gate: _builtins.str
+    """Name of the gate in the lot, 1 to 64 characters."""
+    direction: Global___GateEvent.Direction.ValueType
+    pool_id: _builtins.str
+    """The pool behind the gate; empty = the reservation's, else the lot's first."""
+    plate: _builtins.str
+    """The plate that the gate has read; only its keyed digest is looked up."""
+    reservation: _builtins.str
+    """cities/{city}/reservations/{reservation}"""
+    driver_id: _builtins.str
+    @_builtins.property
+    def seen_at(self) -> _timestamp_pb2.Timestamp:
+        """When; at most a minute ahead. What is older than 48 hours is passed over."""
+
+    def __init__(
+        self,
+        *,
+        gate: _builtins.str = ...,
+        seen_at: _timestamp_pb2.Timestamp | None = ...,
+        direction: Global___GateEvent.Direction.ValueType = ...,
+        pool_id: _builtins.str = ...,
+        plate: _builtins.str = ...,
+        reservation: _builtins.str = ...,
+        driver_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["driver_id", b"driver_id", "plate", b"plate", "reservation", b"reservation", "seen_at", b"seen_at", "who", b"who"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "driver_id", b"driver_id", "gate", b"gate", "plate", b"plate", "pool_id", b"pool_id", "reservation", b"reservation", "seen_at", b"seen_at", "who", b"who"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_who: _TypeAlias = _typing.Literal["plate", "reservation", "driver_id"]  # noqa: Y015
+    _WhichOneofArgType_who: _TypeAlias = _typing.Literal["who", b"who"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_who) -> _WhichOneofReturnType_who | None: ...
+
+Global___GateEvent: _TypeAlias = GateEvent  # noqa: Y015
+
+@_typing.final
+class ReportGateEventsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    lot: _builtins.str
+    """cities/{city}/lots/{lot}"""
+    request_id: _builtins.str
+    """UUID; the same id and body gives the first answer again."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___GateEvent]:
+        """1 to 1000, in any order."""
+
+    def __init__(
+        self,
+        *,
+        lot: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        events: _abc.Iterable[Global___GateEvent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "lot", b"lot", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportGateEventsRequest: _TypeAlias = ReportGateEventsRequest  # noqa: Y015
+
+@_typing.final
+class ReportGateEventsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKEN_FIELD_NUMBER: _builtins.int
+    LOT_FIELD_NUMBER: _builtins.int
+    taken: _builtins.int
+    """How many were new; the others had been reported before or were too old."""
+    @_builtins.property
+    def lot(self) -> Global___Lot:
+        """The lot as it is now."""
+
+    def __init__(
+        self,
+        *,
+        taken: _builtins.int = ...,
+        lot: Global___Lot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lot", b"lot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lot", b"lot", "taken", b"taken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportGateEventsResponse: _TypeAlias = ReportGateEventsResponse  # noqa: Y015
+
+@_typing.final
+class ReconcileLotRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TAKEN_AT_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    PRESENT_FIELD_NUMBER: _builtins.int
+    LOOKED_AT_CARS_FIELD_NUMBER: _builtins.int
+    lot: _builtins.str
+    """cities/{city}/lots/{lot}"""
+    request_id: _builtins.str
+    """UUID; the same id and body gives the first answer again."""
+    looked_at_cars: _builtins.bool
+    """The list of cars is complete: parked ones that are not in it have left."""
+    @_builtins.property
+    def taken_at(self) -> _timestamp_pb2.Timestamp:
+        """When the lot went through its cars; unset = now."""
+
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PoolCount]:
+        """Up to 64 pools of the lot, each once."""
+
+    @_builtins.property
+    def present(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The reservations whose cars are there, up to 10000; used if looked_at_cars."""
+
+    def __init__(
+        self,
+        *,
+        lot: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        taken_at: _timestamp_pb2.Timestamp | None = ...,
+        counts: _abc.Iterable[Global___PoolCount] | None = ...,
+        present: _abc.Iterable[_builtins.str] | None = ...,
+        looked_at_cars: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["taken_at", b"taken_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "looked_at_cars", b"looked_at_cars", "lot", b"lot", "present", b"present", "request_id", b"request_id", "taken_at", b"taken_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileLotRequest: _TypeAlias = ReconcileLotRequest  # noqa: Y015
+
+@_typing.final
+class ReconcileLotResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_FIELD_NUMBER: _builtins.int
+    CARS_BEFORE_FIELD_NUMBER: _builtins.int
+    CARS_AFTER_FIELD_NUMBER: _builtins.int
+    LOT_FIELD_NUMBER: _builtins.int
+    cars_before: _builtins.int
+    """Cars in the lot by the ledger, before and after."""
+    cars_after: _builtins.int
+    @_builtins.property
+    def changed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reservation]:
+        """Reservations that the reconciliation has changed, as they are now."""
+
+    @_builtins.property
+    def lot(self) -> Global___Lot:
+        """The lot as it is now."""
+
+    def __init__(
+        self,
+        *,
+        changed: _abc.Iterable[Global___Reservation] | None = ...,
+        cars_before: _builtins.int = ...,
+        cars_after: _builtins.int = ...,
+        lot: Global___Lot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lot", b"lot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cars_after", b"cars_after", "cars_before", b"cars_before", "changed", b"changed", "lot", b"lot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileLotResponse: _TypeAlias = ReconcileLotResponse  # noqa: Y015
+
+@_typing.final
+class ExportSettlementRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOT_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    lot: _builtins.str
+    """cities/{city}/lots/{lot}"""
+    @_builtins.property
+    def to(self) -> _timestamp_pb2.Timestamp:
+        """Before then, at most 366 days later."""
+
+    def __init__(
+        self,
+        *,
+        lot: _builtins.str = ...,
+        to: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "lot", b"lot", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportSettlementRequest: _TypeAlias = ExportSettlementRequest  # noqa: Y015
+
+@_typing.final
+class SettlementEntry(_message.Message):
+    """What is to be settled for one reservation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SettlementEntry._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: SettlementEntry._Kind.ValueType  # 0
+        KIND_STAY: SettlementEntry._Kind.ValueType  # 1
+        """A stay that has ended."""
+        KIND_NO_SHOW: SettlementEntry._Kind.ValueType  # 2
+        KIND_LATE_CANCEL: SettlementEntry._Kind.ValueType  # 3
+        """Cancelled after the free time."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
+    KIND_UNSPECIFIED: SettlementEntry.Kind.ValueType  # 0
+    KIND_STAY: SettlementEntry.Kind.ValueType  # 1
+    """A stay that has ended."""
+    KIND_NO_SHOW: SettlementEntry.Kind.ValueType  # 2
+    KIND_LATE_CANCEL: SettlementEntry.Kind.ValueType  # 3
+    """Cancelled after the free time."""
+
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    PRICE_FEN_FIELD_NUMBER: _builtins.int
+    ARRIVE_AT_FIELD_NUMBER: _builtins.int
+    LEAVE_AT_FIELD_NUMBER: _builtins.int
+    ARRIVED_AT_FIELD_NUMBER: _builtins.int
+    LEFT_AT_FIELD_NUMBER: _builtins.int
+    OVERSTAY_FIELD_NUMBER: _builtins.int
+    UNSEEN_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    reservation: _builtins.str
+    """cities/{city}/reservations/{reservation}"""
+    kind: Global___SettlementEntry.Kind.ValueType
+    pool_id: _builtins.str
+    price_fen: _builtins.int
+    """Price of the stay, frozen at the hold or at the extension."""
+    overstay: _builtins.bool
+    """The car stayed beyond leave_at."""
+    unseen: _builtins.bool
+    """The departure was inferred, not seen."""
+    @_builtins.property
+    def arrive_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def leave_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def arrived_at(self) -> _timestamp_pb2.Timestamp:
+        """Of a stay."""
+
+    @_builtins.property
+    def left_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp:
+        """When it ended in the ledger."""
+
+    def __init__(
+        self,
+        *,
+        reservation: _builtins.str = ...,
+        kind: Global___SettlementEntry.Kind.ValueType = ...,
+        pool_id: _builtins.str = ...,
+        price_fen: _builtins.int = ...,
+        arrive_at: _timestamp_pb2.Timestamp | None = ...,
+        leave_at: _timestamp_pb2.Timestamp | None = ...,
+        arrived_at: _timestamp_pb2.Timestamp | None = ...,
+        left_at: _timestamp_pb2.Timestamp | None = ...,
+        overstay: _builtins.bool = ...,
+        unseen: _builtins.bool = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrive_at", b"arrive_at", "arrived_at", b"arrived_at", "ended_at", b"ended_at", "leave_at", b"leave_at", "left_at", b"left_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrive_at", b"arrive_at", "arrived_at", b"arrived_at", "ended_at", b"ended_at", "kind", b"kind", "leave_at", b"leave_at", "left_at", b"left_at", "overstay", b"overstay", "pool_id", b"pool_id", "price_fen", b"price_fen", "reservation", b"reservation", "unseen", b"unseen"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettlementEntry: _TypeAlias = SettlementEntry  # noqa: Y015
+
+@_typing.final
+class GetParkingStatusRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetParkingStatusRequest: _TypeAlias = GetParkingStatusRequest  # noqa: Y015
+
+@_typing.final
+class ParkingStatus(_message.Message):
+    """Key figures of all lots of a city."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    LOTS_FIELD_NUMBER: _builtins.int
+    LOTS_CLOSED_FIELD_NUMBER: _builtins.int
+    POOLS_STALE_FIELD_NUMBER: _builtins.int
+    POOLS_UNCOUNTED_FIELD_NUMBER: _builtins.int
+    SPACES_FIELD_NUMBER: _builtins.int
+    QUOTA_FIELD_NUMBER: _builtins.int
+    CARS_FIELD_NUMBER: _builtins.int
+    FREE_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    PARKED_FIELD_NUMBER: _builtins.int
+    OVERSTAYING_FIELD_NUMBER: _builtins.int
+    WALK_INS_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    NO_SHOW_FIELD_NUMBER: _builtins.int
+    DISPLACED_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}"""
+    lots: _builtins.int
+    lots_closed: _builtins.int
+    pools_stale: _builtins.int
+    """Pools whose count is stale."""
+    pools_uncounted: _builtins.int
+    """Pools that have never been counted."""
+    spaces: _builtins.int
+    quota: _builtins.int
+    """Spaces opened to the city."""
+    cars: _builtins.int
+    """Cars, booked or not."""
+    free: _builtins.int
+    held: _builtins.int
+    confirmed: _builtins.int
+    parked: _builtins.int
+    overstaying: _builtins.int
+    """Of them beyond their time."""
+    walk_ins: _builtins.int
+    completed: _builtins.int
+    """Endings in the last 24 hours."""
+    expired: _builtins.int
+    cancelled: _builtins.int
+    no_show: _builtins.int
+    displaced: _builtins.int
+    moved: _builtins.int
+    revision: _builtins.int
+    """The ledger's revision."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        lots: _builtins.int = ...,
+        lots_closed: _builtins.int = ...,
+        pools_stale: _builtins.int = ...,
+        pools_uncounted: _builtins.int = ...,
+        spaces: _builtins.int = ...,
+        quota: _builtins.int = ...,
+        cars: _builtins.int = ...,
+        free: _builtins.int = ...,
+        held: _builtins.int = ...,
+        confirmed: _builtins.int = ...,
+        parked: _builtins.int = ...,
+        overstaying: _builtins.int = ...,
+        walk_ins: _builtins.int = ...,
+        completed: _builtins.int = ...,
+        expired: _builtins.int = ...,
+        cancelled: _builtins.int = ...,
+        no_show: _builtins.int = ...,
+        displaced: _builtins.int = ...,
+        moved: _builtins.int = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "cancelled", b"cancelled", "cars", b"cars", "completed", b"completed", "confirmed", b"confirmed", "displaced", b"displaced", "expired", b"expired", "free", b"free", "held", b"held", "lots", b"lots", "lots_closed", b"lots_closed", "moved", b"moved", "name", b"name", "no_show", b"no_show", "overstaying", b"overstaying", "parked", b"parked", "pools_stale", b"pools_stale", "pools_uncounted", b"pools_uncounted", "quota", b"quota", "revision", b"revision", "spaces", b"spaces", "walk_ins", b"walk_ins"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParkingStatus: _TypeAlias = ParkingStatus  # noqa: Y015
+
+@_typing.final
+class SignLine(_message.Message):
+    """A line of a sign."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    LOTS_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    COUNTED_AT_FIELD_NUMBER: _builtins.int
+    AGE_S_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """1 to 64 characters."""
+    number: _builtins.int
+    """Output only. Free spaces less held ones less expected walk-ins, damped."""
+    age_s: _builtins.int
+    """Output only. Age of that count in s; -1 = never counted."""
+    stale: _builtins.bool
+    """Output only. One of the counts is too old to be taken as it is."""
+    closed: _builtins.bool
+    """Output only. All its lots are closed."""
+    @_builtins.property
+    def lots(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 64 lots: cities/{city}/lots/{lot}"""
+
+    @_builtins.property
+    def counted_at(self) -> _timestamp_pb2.Timestamp:
+        """Output only. The oldest count in it; unset = a lot has never been counted."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        lots: _abc.Iterable[_builtins.str] | None = ...,
+        number: _builtins.int = ...,
+        counted_at: _timestamp_pb2.Timestamp | None = ...,
+        age_s: _builtins.int = ...,
+        stale: _builtins.bool = ...,
+        closed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counted_at", b"counted_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_s", b"age_s", "closed", b"closed", "counted_at", b"counted_at", "lots", b"lots", "number", b"number", "stale", b"stale", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignLine: _TypeAlias = SignLine  # noqa: Y015
+
+@_typing.final
+class Sign(_message.Message):
+    """A guidance sign."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/signs/{sign}; {sign} has 1 to 64 characters without a slash."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignLine]:
+        """1 to 16."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        lines: _abc.Iterable[Global___SignLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sign: _TypeAlias = Sign  # noqa: Y015
+
+@_typing.final
+class UpsertSignsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SIGNS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    request_id: _builtins.str
+    """UUID; the same id and body gives the first answer again."""
+    @_builtins.property
+    def signs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sign]:
+        """1 to 200."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        signs: _abc.Iterable[Global___Sign] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "request_id", b"request_id", "signs", b"signs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpsertSignsRequest: _TypeAlias = UpsertSignsRequest  # noqa: Y015
+
+@_typing.final
+class UpsertSignsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sign]:
+        """As they show now, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        signs: _abc.Iterable[Global___Sign] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signs", b"signs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpsertSignsResponse: _TypeAlias = UpsertSignsResponse  # noqa: Y015
+
+@_typing.final
+class GetSignRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/signs/{sign}"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSignRequest: _TypeAlias = GetSignRequest  # noqa: Y015
+
+@_typing.final
+class ListSignsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    page_size: _builtins.int
+    """0 (the server chooses) to 200."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSignsRequest: _TypeAlias = ListSignsRequest  # noqa: Y015
+
+@_typing.final
+class ListSignsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def signs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sign]: ...
+    def __init__(
+        self,
+        *,
+        signs: _abc.Iterable[Global___Sign] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "signs", b"signs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSignsResponse: _TypeAlias = ListSignsResponse  # noqa: Y015
+
+@_typing.final
+class WatchSignsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    SIGNS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    @_builtins.property
+    def signs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """cities/{city}/signs/{sign}, up to 200; empty = all."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        signs: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "signs", b"signs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSignsRequest: _TypeAlias = WatchSignsRequest  # noqa: Y015

@@ -33,6 +33,18 @@ class ParkingServiceStub(object):
     (1/100 yuan), _cm centimetres, _kw kilowatts. Resource names:
     cities/{city}/lots/{lot}
     cities/{city}/reservations/{reservation}
+    cities/{city}/drivers/{driver}
+    cities/{city}/signs/{sign}
+
+    Every write carries a request_id (UUID), known per caller for 48 hours: the
+    same id and body gives the first answer again, refusals by the rules
+    included; another body under the same id is INVALID_ARGUMENT. UNAVAILABLE and
+    DEADLINE_EXCEEDED are no answers: repeat the call with the same id. The caller
+    names itself in the metadata key greenlot-caller (1 to 64 letters, digits,
+    -._), absent = one common caller.
+
+    INVALID_ARGUMENT carries BadRequest with the field's path; every refusal
+    carries ErrorInfo with a reason.
     """
 
     def __init__(self, channel):
@@ -81,6 +93,121 @@ class ParkingServiceStub(object):
                 request_serializer=parking_dot_v1_dot_parking__pb2.WatchReservationRequest.SerializeToString,
                 response_deserializer=parking_dot_v1_dot_parking__pb2.Reservation.FromString,
                 _registered_method=True)
+        self.ExtendReservation = channel.unary_unary(
+                '/parking.v1.ParkingService/ExtendReservation',
+                request_serializer=parking_dot_v1_dot_parking__pb2.ExtendReservationRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.Reservation.FromString,
+                _registered_method=True)
+        self.RequestMove = channel.unary_unary(
+                '/parking.v1.ParkingService/RequestMove',
+                request_serializer=parking_dot_v1_dot_parking__pb2.RequestMoveRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.Reservation.FromString,
+                _registered_method=True)
+        self.MoveReservation = channel.unary_unary(
+                '/parking.v1.ParkingService/MoveReservation',
+                request_serializer=parking_dot_v1_dot_parking__pb2.MoveReservationRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.Reservation.FromString,
+                _registered_method=True)
+        self.ListReservations = channel.unary_unary(
+                '/parking.v1.ParkingService/ListReservations',
+                request_serializer=parking_dot_v1_dot_parking__pb2.ListReservationsRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.ListReservationsResponse.FromString,
+                _registered_method=True)
+        self.WatchReservations = channel.unary_stream(
+                '/parking.v1.ParkingService/WatchReservations',
+                request_serializer=parking_dot_v1_dot_parking__pb2.WatchReservationsRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.Reservation.FromString,
+                _registered_method=True)
+        self.RegisterDriver = channel.unary_unary(
+                '/parking.v1.ParkingService/RegisterDriver',
+                request_serializer=parking_dot_v1_dot_parking__pb2.RegisterDriverRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.Driver.FromString,
+                _registered_method=True)
+        self.ExportDriver = channel.unary_unary(
+                '/parking.v1.ParkingService/ExportDriver',
+                request_serializer=parking_dot_v1_dot_parking__pb2.ExportDriverRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.DriverExport.FromString,
+                _registered_method=True)
+        self.EraseDriver = channel.unary_unary(
+                '/parking.v1.ParkingService/EraseDriver',
+                request_serializer=parking_dot_v1_dot_parking__pb2.EraseDriverRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.EraseDriverResponse.FromString,
+                _registered_method=True)
+        self.CheckEntry = channel.unary_unary(
+                '/parking.v1.ParkingService/CheckEntry',
+                request_serializer=parking_dot_v1_dot_parking__pb2.CheckEntryRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.EntryDecision.FromString,
+                _registered_method=True)
+        self.UpsertLots = channel.unary_unary(
+                '/parking.v1.ParkingService/UpsertLots',
+                request_serializer=parking_dot_v1_dot_parking__pb2.UpsertLotsRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.UpsertLotsResponse.FromString,
+                _registered_method=True)
+        self.GetLot = channel.unary_unary(
+                '/parking.v1.ParkingService/GetLot',
+                request_serializer=parking_dot_v1_dot_parking__pb2.GetLotRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.Lot.FromString,
+                _registered_method=True)
+        self.ListLots = channel.unary_unary(
+                '/parking.v1.ParkingService/ListLots',
+                request_serializer=parking_dot_v1_dot_parking__pb2.ListLotsRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.ListLotsResponse.FromString,
+                _registered_method=True)
+        self.CloseLot = channel.unary_unary(
+                '/parking.v1.ParkingService/CloseLot',
+                request_serializer=parking_dot_v1_dot_parking__pb2.CloseLotRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.Lot.FromString,
+                _registered_method=True)
+        self.OpenLot = channel.unary_unary(
+                '/parking.v1.ParkingService/OpenLot',
+                request_serializer=parking_dot_v1_dot_parking__pb2.OpenLotRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.Lot.FromString,
+                _registered_method=True)
+        self.ReportOccupancy = channel.unary_unary(
+                '/parking.v1.ParkingService/ReportOccupancy',
+                request_serializer=parking_dot_v1_dot_parking__pb2.ReportOccupancyRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.Lot.FromString,
+                _registered_method=True)
+        self.ReportGateEvents = channel.unary_unary(
+                '/parking.v1.ParkingService/ReportGateEvents',
+                request_serializer=parking_dot_v1_dot_parking__pb2.ReportGateEventsRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.ReportGateEventsResponse.FromString,
+                _registered_method=True)
+        self.ReconcileLot = channel.unary_unary(
+                '/parking.v1.ParkingService/ReconcileLot',
+                request_serializer=parking_dot_v1_dot_parking__pb2.ReconcileLotRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.ReconcileLotResponse.FromString,
+                _registered_method=True)
+        self.ExportSettlement = channel.unary_stream(
+                '/parking.v1.ParkingService/ExportSettlement',
+                request_serializer=parking_dot_v1_dot_parking__pb2.ExportSettlementRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.SettlementEntry.FromString,
+                _registered_method=True)
+        self.GetParkingStatus = channel.unary_unary(
+                '/parking.v1.ParkingService/GetParkingStatus',
+                request_serializer=parking_dot_v1_dot_parking__pb2.GetParkingStatusRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.ParkingStatus.FromString,
+                _registered_method=True)
+        self.UpsertSigns = channel.unary_unary(
+                '/parking.v1.ParkingService/UpsertSigns',
+                request_serializer=parking_dot_v1_dot_parking__pb2.UpsertSignsRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.UpsertSignsResponse.FromString,
+                _registered_method=True)
+        self.GetSign = channel.unary_unary(
+                '/parking.v1.ParkingService/GetSign',
+                request_serializer=parking_dot_v1_dot_parking__pb2.GetSignRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.Sign.FromString,
+                _registered_method=True)
+        self.ListSigns = channel.unary_unary(
+                '/parking.v1.ParkingService/ListSigns',
+                request_serializer=parking_dot_v1_dot_parking__pb2.ListSignsRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.ListSignsResponse.FromString,
+                _registered_method=True)
+        self.WatchSigns = channel.unary_stream(
+                '/parking.v1.ParkingService/WatchSigns',
+                request_serializer=parking_dot_v1_dot_parking__pb2.WatchSignsRequest.SerializeToString,
+                response_deserializer=parking_dot_v1_dot_parking__pb2.Sign.FromString,
+                _registered_method=True)
 
 
 class ParkingServiceServicer(object):
@@ -91,10 +218,23 @@ class ParkingServiceServicer(object):
     (1/100 yuan), _cm centimetres, _kw kilowatts. Resource names:
     cities/{city}/lots/{lot}
     cities/{city}/reservations/{reservation}
+    cities/{city}/drivers/{driver}
+    cities/{city}/signs/{sign}
+
+    Every write carries a request_id (UUID), known per caller for 48 hours: the
+    same id and body gives the first answer again, refusals by the rules
+    included; another body under the same id is INVALID_ARGUMENT. UNAVAILABLE and
+    DEADLINE_EXCEEDED are no answers: repeat the call with the same id. The caller
+    names itself in the metadata key greenlot-caller (1 to 64 letters, digits,
+    -._), absent = one common caller.
+
+    INVALID_ARGUMENT carries BadRequest with the field's path; every refusal
+    carries ErrorInfo with a reason.
     """
 
     def SearchLots(self, request, context):
-        """Lists lots near a place, nearest first, with what is bookable for a stay.
+        """Lists lots near a place, nearest first, with what is bookable for a stay and
+        what it costs there: the quote.
         NOT_FOUND: no such city. INVALID_ARGUMENT: a field out of range.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -106,28 +246,37 @@ class ParkingServiceServicer(object):
         together are solved together, as many served as possible at least total
         cost. The answer is a reservation in state HELD, to be confirmed before
         hold_expires_at. RESOURCE_EXHAUSTED: no space; ErrorInfo.reason says why.
-        INVALID_ARGUMENT: a field out of range, or request_id used with another body.
+        FAILED_PRECONDITION: too many open reservations, paused after no-shows, too
+        far ahead. INVALID_ARGUMENT: a field out of range, or request_id used with
+        another body.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmReservation(self, request, context):
-        """HELD -> CONFIRMED. FAILED_PRECONDITION: not held any more.
+        """HELD -> CONFIRMED. Confirming an offer is the driver's consent to it: the
+        reservation that it was made for becomes MOVED in the same step.
+        FAILED_PRECONDITION: not held any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelReservation(self, request, context):
-        """HELD or CONFIRMED -> CANCELLED. FAILED_PRECONDITION: already parked or over.
+        """HELD or CONFIRMED -> CANCELLED; declines an offer, too. Free until 30 minutes
+        before the arrival time, later it is noted. FAILED_PRECONDITION: already
+        parked or over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordArrival(self, request, context):
-        """CONFIRMED or HELD -> PARKED. FAILED_PRECONDITION: in no such state.
+        """CONFIRMED or HELD -> PARKED; gives the bay where the lot numbers its bays.
+        RESOURCE_EXHAUSTED (EARLY): before the stay and the lot is full until then.
+        FAILED_PRECONDITION: in no such state; after NO_SHOW or EXPIRED the car is a
+        walk-in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,6 +298,188 @@ class ParkingServiceServicer(object):
 
     def WatchReservation(self, request, context):
         """Streams a reservation: first as it is, then every change, until it is over.
+        With the last revision that the client holds it begins with what has changed
+        since. Soon before a hold expires it is sent with expiring set; displaced, it
+        comes with the reason and, if there is one, the offer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExtendReservation(self, request, context):
+        """Lets a confirmed or parked stay end later; its price is then that of the
+        whole stay. RESOURCE_EXHAUSTED: it clashes, and stays as it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestMove(self, request, context):
+        """Finds another place for a reservation that waits or was displaced, and holds
+        it as an offer; the old place stays the driver's until the offer is taken.
+        RESOURCE_EXHAUSTED: no space. FAILED_PRECONDITION: parked, or over otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MoveReservation(self, request, context):
+        """Takes an offer in place of a reservation, both in one step, and returns the
+        new reservation. FAILED_PRECONDITION: one of them is over already.
+        INVALID_ARGUMENT: the offer was made for another reservation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReservations(self, request, context):
+        """Lists reservations of a driver or of a lot that are open or ended in the last
+        24 hours, by revision.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchReservations(self, request, context):
+        """Streams all changes of a driver's reservations, offers included: first what
+        has changed since a revision, then every change as it comes. A client that
+        reconnects with the last revision it has seen misses nothing for 24 hours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RegisterDriver(self, request, context):
+        """Gives a driver's key for plates and phone numbers: the one that is known for
+        one of them, else a new one. They are kept as keyed digests alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportDriver(self, request, context):
+        """Returns all that is kept of a driver. NOT_FOUND: nothing is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseDriver(self, request, context):
+        """Forgets who a driver is: plates and phone numbers no longer lead to the key.
+        The log keeps the key, which then speaks of nobody. NOT_FOUND: no such driver.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckEntry(self, request, context):
+        """For gates: may this car enter? Changes nothing. NOT_FOUND: no such lot.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpsertLots(self, request, context):
+        """For operators: adds lots or replaces their description, all or none. What
+        loses its space by it is displaced. INVALID_ARGUMENT: a value is wrong, or a
+        pool is in another lot already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLot(self, request, context):
+        """Returns a lot as it is now. NOT_FOUND: no such lot.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLots(self, request, context):
+        """Lists all lots as they are now, by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseLot(self, request, context):
+        """For operators: closes a lot at once. Whoever waits for a space there is
+        displaced; parked cars stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenLot(self, request, context):
+        """For operators: opens a lot again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportOccupancy(self, request, context):
+        """For operators: how many spaces are free. A count that is older than the last
+        one changes nothing; walk-ins that it shows may displace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportGateEvents(self, request, context):
+        """For operators: cars that passed a gate. Lot, gate and time are the identity:
+        reports may come twice and in any order. A reservation's car arrives or
+        leaves by it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReconcileLot(self, request, context):
+        """For operators: the daily reconciliation. What the lot found is the truth.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportSettlement(self, request, context):
+        """For operators: streams what is to be settled for a lot and a time: stays that
+        ended, no-shows, and cancellations after the free time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetParkingStatus(self, request, context):
+        """For the city: key figures of all lots together.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpsertSigns(self, request, context):
+        """For the city: sets up guidance signs or replaces them, all or none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSign(self, request, context):
+        """Returns a sign as it shows now. NOT_FOUND: no such sign.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSigns(self, request, context):
+        """Lists all signs as they show now, by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchSigns(self, request, context):
+        """Streams signs: each as it shows, then whenever a line changes, and at least
+        every 60 seconds, so that a sign knows that its numbers live.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,6 +528,121 @@ def add_ParkingServiceServicer_to_server(servicer, server):
                     request_deserializer=parking_dot_v1_dot_parking__pb2.WatchReservationRequest.FromString,
                     response_serializer=parking_dot_v1_dot_parking__pb2.Reservation.SerializeToString,
             ),
+            'ExtendReservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExtendReservation,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.ExtendReservationRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.Reservation.SerializeToString,
+            ),
+            'RequestMove': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestMove,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.RequestMoveRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.Reservation.SerializeToString,
+            ),
+            'MoveReservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.MoveReservation,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.MoveReservationRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.Reservation.SerializeToString,
+            ),
+            'ListReservations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReservations,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.ListReservationsRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.ListReservationsResponse.SerializeToString,
+            ),
+            'WatchReservations': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchReservations,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.WatchReservationsRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.Reservation.SerializeToString,
+            ),
+            'RegisterDriver': grpc.unary_unary_rpc_method_handler(
+                    servicer.RegisterDriver,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.RegisterDriverRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.Driver.SerializeToString,
+            ),
+            'ExportDriver': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportDriver,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.ExportDriverRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.DriverExport.SerializeToString,
+            ),
+            'EraseDriver': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseDriver,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.EraseDriverRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.EraseDriverResponse.SerializeToString,
+            ),
+            'CheckEntry': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckEntry,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.CheckEntryRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.EntryDecision.SerializeToString,
+            ),
+            'UpsertLots': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpsertLots,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.UpsertLotsRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.UpsertLotsResponse.SerializeToString,
+            ),
+            'GetLot': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLot,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.GetLotRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.Lot.SerializeToString,
+            ),
+            'ListLots': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLots,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.ListLotsRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.ListLotsResponse.SerializeToString,
+            ),
+            'CloseLot': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseLot,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.CloseLotRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.Lot.SerializeToString,
+            ),
+            'OpenLot': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenLot,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.OpenLotRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.Lot.SerializeToString,
+            ),
+            'ReportOccupancy': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportOccupancy,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.ReportOccupancyRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.Lot.SerializeToString,
+            ),
+            'ReportGateEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportGateEvents,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.ReportGateEventsRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.ReportGateEventsResponse.SerializeToString,
+            ),
+            'ReconcileLot': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReconcileLot,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.ReconcileLotRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.ReconcileLotResponse.SerializeToString,
+            ),
+            'ExportSettlement': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportSettlement,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.ExportSettlementRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.SettlementEntry.SerializeToString,
+            ),
+            'GetParkingStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetParkingStatus,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.GetParkingStatusRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.ParkingStatus.SerializeToString,
+            ),
+            'UpsertSigns': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpsertSigns,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.UpsertSignsRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.UpsertSignsResponse.SerializeToString,
+            ),
+            'GetSign': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSign,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.GetSignRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.Sign.SerializeToString,
+            ),
+            'ListSigns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSigns,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.ListSignsRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.ListSignsResponse.SerializeToString,
+            ),
+            'WatchSigns': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSigns,
+                    request_deserializer=parking_dot_v1_dot_parking__pb2.WatchSignsRequest.FromString,
+                    response_serializer=parking_dot_v1_dot_parking__pb2.Sign.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'parking.v1.ParkingService', rpc_method_handlers)
@@ -213,6 +659,18 @@ class ParkingService(object):
     (1/100 yuan), _cm centimetres, _kw kilowatts. Resource names:
     cities/{city}/lots/{lot}
     cities/{city}/reservations/{reservation}
+    cities/{city}/drivers/{driver}
+    cities/{city}/signs/{sign}
+
+    Every write carries a request_id (UUID), known per caller for 48 hours: the
+    same id and body gives the first answer again, refusals by the rules
+    included; another body under the same id is INVALID_ARGUMENT. UNAVAILABLE and
+    DEADLINE_EXCEEDED are no answers: repeat the call with the same id. The caller
+    names itself in the metadata key greenlot-caller (1 to 64 letters, digits,
+    -._), absent = one common caller.
+
+    INVALID_ARGUMENT carries BadRequest with the field's path; every refusal
+    carries ErrorInfo with a reason.
     """
 
     @staticmethod
@@ -421,6 +879,627 @@ class ParkingService(object):
             '/parking.v1.ParkingService/WatchReservation',
             parking_dot_v1_dot_parking__pb2.WatchReservationRequest.SerializeToString,
             parking_dot_v1_dot_parking__pb2.Reservation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExtendReservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/ExtendReservation',
+            parking_dot_v1_dot_parking__pb2.ExtendReservationRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.Reservation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestMove(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/RequestMove',
+            parking_dot_v1_dot_parking__pb2.RequestMoveRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.Reservation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MoveReservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/MoveReservation',
+            parking_dot_v1_dot_parking__pb2.MoveReservationRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.Reservation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReservations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/ListReservations',
+            parking_dot_v1_dot_parking__pb2.ListReservationsRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.ListReservationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchReservations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/parking.v1.ParkingService/WatchReservations',
+            parking_dot_v1_dot_parking__pb2.WatchReservationsRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.Reservation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RegisterDriver(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/RegisterDriver',
+            parking_dot_v1_dot_parking__pb2.RegisterDriverRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.Driver.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportDriver(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/ExportDriver',
+            parking_dot_v1_dot_parking__pb2.ExportDriverRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.DriverExport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseDriver(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/EraseDriver',
+            parking_dot_v1_dot_parking__pb2.EraseDriverRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.EraseDriverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckEntry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/CheckEntry',
+            parking_dot_v1_dot_parking__pb2.CheckEntryRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.EntryDecision.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpsertLots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/UpsertLots',
+            parking_dot_v1_dot_parking__pb2.UpsertLotsRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.UpsertLotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/GetLot',
+            parking_dot_v1_dot_parking__pb2.GetLotRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.Lot.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/ListLots',
+            parking_dot_v1_dot_parking__pb2.ListLotsRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.ListLotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseLot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/CloseLot',
+            parking_dot_v1_dot_parking__pb2.CloseLotRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.Lot.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenLot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/OpenLot',
+            parking_dot_v1_dot_parking__pb2.OpenLotRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.Lot.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportOccupancy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/ReportOccupancy',
+            parking_dot_v1_dot_parking__pb2.ReportOccupancyRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.Lot.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportGateEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/ReportGateEvents',
+            parking_dot_v1_dot_parking__pb2.ReportGateEventsRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.ReportGateEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcileLot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/ReconcileLot',
+            parking_dot_v1_dot_parking__pb2.ReconcileLotRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.ReconcileLotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportSettlement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/parking.v1.ParkingService/ExportSettlement',
+            parking_dot_v1_dot_parking__pb2.ExportSettlementRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.SettlementEntry.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetParkingStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/GetParkingStatus',
+            parking_dot_v1_dot_parking__pb2.GetParkingStatusRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.ParkingStatus.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpsertSigns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/UpsertSigns',
+            parking_dot_v1_dot_parking__pb2.UpsertSignsRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.UpsertSignsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/GetSign',
+            parking_dot_v1_dot_parking__pb2.GetSignRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.Sign.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSigns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parking.v1.ParkingService/ListSigns',
+            parking_dot_v1_dot_parking__pb2.ListSignsRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.ListSignsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSigns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/parking.v1.ParkingService/WatchSigns',
+            parking_dot_v1_dot_parking__pb2.WatchSignsRequest.SerializeToString,
+            parking_dot_v1_dot_parking__pb2.Sign.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,18 @@ class ParkingServiceStub:
     (1/100 yuan), _cm centimetres, _kw kilowatts. Resource names:
       cities/{city}/lots/{lot}
       cities/{city}/reservations/{reservation}
+      cities/{city}/drivers/{driver}
+      cities/{city}/signs/{sign}
+
+    Every write carries a request_id (UUID), known per caller for 48 hours: the
+    same id and body gives the first answer again, refusals by the rules
+    included; another body under the same id is INVALID_ARGUMENT. UNAVAILABLE and
+    DEADLINE_EXCEEDED are no answers: repeat the call with the same id. The caller
+    names itself in the metadata key greenlot-caller (1 to 64 letters, digits,
+    -._), absent = one common caller.
+
+    INVALID_ARGUMENT carries BadRequest with the field's path; every refusal
+    carries ErrorInfo with a reason.
     """
 
     @_typing.overload
@@ -41,7 +53,8 @@ class ParkingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ParkingServiceAsyncStub: ...
     SearchLots: _grpc.UnaryUnaryMultiCallable[_parking_pb2.SearchLotsRequest, _parking_pb2.SearchLotsResponse]
-    """Lists lots near a place, nearest first, with what is bookable for a stay.
+    """Lists lots near a place, nearest first, with what is bookable for a stay and
+    what it costs there: the quote.
     NOT_FOUND: no such city. INVALID_ARGUMENT: a field out of range.
     """
     RequestAssignment: _grpc.UnaryUnaryMultiCallable[_parking_pb2.RequestAssignmentRequest, _parking_pb2.Reservation]
@@ -49,20 +62,113 @@ class ParkingServiceStub:
     together are solved together, as many served as possible at least total
     cost. The answer is a reservation in state HELD, to be confirmed before
     hold_expires_at. RESOURCE_EXHAUSTED: no space; ErrorInfo.reason says why.
-    INVALID_ARGUMENT: a field out of range, or request_id used with another body.
+    FAILED_PRECONDITION: too many open reservations, paused after no-shows, too
+    far ahead. INVALID_ARGUMENT: a field out of range, or request_id used with
+    another body.
     """
     ConfirmReservation: _grpc.UnaryUnaryMultiCallable[_parking_pb2.ConfirmReservationRequest, _parking_pb2.Reservation]
-    """HELD -> CONFIRMED. FAILED_PRECONDITION: not held any more."""
+    """HELD -> CONFIRMED. Confirming an offer is the driver's consent to it: the
+    reservation that it was made for becomes MOVED in the same step.
+    FAILED_PRECONDITION: not held any more.
+    """
     CancelReservation: _grpc.UnaryUnaryMultiCallable[_parking_pb2.CancelReservationRequest, _parking_pb2.Reservation]
-    """HELD or CONFIRMED -> CANCELLED. FAILED_PRECONDITION: already parked or over."""
+    """HELD or CONFIRMED -> CANCELLED; declines an offer, too. Free until 30 minutes
+    before the arrival time, later it is noted. FAILED_PRECONDITION: already
+    parked or over.
+    """
     RecordArrival: _grpc.UnaryUnaryMultiCallable[_parking_pb2.RecordArrivalRequest, _parking_pb2.Reservation]
-    """CONFIRMED or HELD -> PARKED. FAILED_PRECONDITION: in no such state."""
+    """CONFIRMED or HELD -> PARKED; gives the bay where the lot numbers its bays.
+    RESOURCE_EXHAUSTED (EARLY): before the stay and the lot is full until then.
+    FAILED_PRECONDITION: in no such state; after NO_SHOW or EXPIRED the car is a
+    walk-in.
+    """
     RecordDeparture: _grpc.UnaryUnaryMultiCallable[_parking_pb2.RecordDepartureRequest, _parking_pb2.Reservation]
     """PARKED -> COMPLETED. FAILED_PRECONDITION: not parked."""
     GetReservation: _grpc.UnaryUnaryMultiCallable[_parking_pb2.GetReservationRequest, _parking_pb2.Reservation]
     """Returns one reservation. NOT_FOUND: no such reservation."""
     WatchReservation: _grpc.UnaryStreamMultiCallable[_parking_pb2.WatchReservationRequest, _parking_pb2.Reservation]
-    """Streams a reservation: first as it is, then every change, until it is over."""
+    """Streams a reservation: first as it is, then every change, until it is over.
+    With the last revision that the client holds it begins with what has changed
+    since. Soon before a hold expires it is sent with expiring set; displaced, it
+    comes with the reason and, if there is one, the offer.
+    """
+    ExtendReservation: _grpc.UnaryUnaryMultiCallable[_parking_pb2.ExtendReservationRequest, _parking_pb2.Reservation]
+    """Lets a confirmed or parked stay end later; its price is then that of the
+    whole stay. RESOURCE_EXHAUSTED: it clashes, and stays as it was.
+    """
+    RequestMove: _grpc.UnaryUnaryMultiCallable[_parking_pb2.RequestMoveRequest, _parking_pb2.Reservation]
+    """Finds another place for a reservation that waits or was displaced, and holds
+    it as an offer; the old place stays the driver's until the offer is taken.
+    RESOURCE_EXHAUSTED: no space. FAILED_PRECONDITION: parked, or over otherwise.
+    """
+    MoveReservation: _grpc.UnaryUnaryMultiCallable[_parking_pb2.MoveReservationRequest, _parking_pb2.Reservation]
+    """Takes an offer in place of a reservation, both in one step, and returns the
+    new reservation. FAILED_PRECONDITION: one of them is over already.
+    INVALID_ARGUMENT: the offer was made for another reservation.
+    """
+    ListReservations: _grpc.UnaryUnaryMultiCallable[_parking_pb2.ListReservationsRequest, _parking_pb2.ListReservationsResponse]
+    """Lists reservations of a driver or of a lot that are open or ended in the last
+    24 hours, by revision.
+    """
+    WatchReservations: _grpc.UnaryStreamMultiCallable[_parking_pb2.WatchReservationsRequest, _parking_pb2.Reservation]
+    """Streams all changes of a driver's reservations, offers included: first what
+    has changed since a revision, then every change as it comes. A client that
+    reconnects with the last revision it has seen misses nothing for 24 hours.
+    """
+    RegisterDriver: _grpc.UnaryUnaryMultiCallable[_parking_pb2.RegisterDriverRequest, _parking_pb2.Driver]
+    """Gives a driver's key for plates and phone numbers: the one that is known for
+    one of them, else a new one. They are kept as keyed digests alone.
+    """
+    ExportDriver: _grpc.UnaryUnaryMultiCallable[_parking_pb2.ExportDriverRequest, _parking_pb2.DriverExport]
+    """Returns all that is kept of a driver. NOT_FOUND: nothing is."""
+    EraseDriver: _grpc.UnaryUnaryMultiCallable[_parking_pb2.EraseDriverRequest, _parking_pb2.EraseDriverResponse]
+    """Forgets who a driver is: plates and phone numbers no longer lead to the key.
+    The log keeps the key, which then speaks of nobody. NOT_FOUND: no such driver.
+    """
+    CheckEntry: _grpc.UnaryUnaryMultiCallable[_parking_pb2.CheckEntryRequest, _parking_pb2.EntryDecision]
+    """For gates: may this car enter? Changes nothing. NOT_FOUND: no such lot."""
+    UpsertLots: _grpc.UnaryUnaryMultiCallable[_parking_pb2.UpsertLotsRequest, _parking_pb2.UpsertLotsResponse]
+    """For operators: adds lots or replaces their description, all or none. What
+    loses its space by it is displaced. INVALID_ARGUMENT: a value is wrong, or a
+    pool is in another lot already.
+    """
+    GetLot: _grpc.UnaryUnaryMultiCallable[_parking_pb2.GetLotRequest, _parking_pb2.Lot]
+    """Returns a lot as it is now. NOT_FOUND: no such lot."""
+    ListLots: _grpc.UnaryUnaryMultiCallable[_parking_pb2.ListLotsRequest, _parking_pb2.ListLotsResponse]
+    """Lists all lots as they are now, by id."""
+    CloseLot: _grpc.UnaryUnaryMultiCallable[_parking_pb2.CloseLotRequest, _parking_pb2.Lot]
+    """For operators: closes a lot at once. Whoever waits for a space there is
+    displaced; parked cars stay.
+    """
+    OpenLot: _grpc.UnaryUnaryMultiCallable[_parking_pb2.OpenLotRequest, _parking_pb2.Lot]
+    """For operators: opens a lot again."""
+    ReportOccupancy: _grpc.UnaryUnaryMultiCallable[_parking_pb2.ReportOccupancyRequest, _parking_pb2.Lot]
+    """For operators: how many spaces are free. A count that is older than the last
+    one changes nothing; walk-ins that it shows may displace.
+    """
+    ReportGateEvents: _grpc.UnaryUnaryMultiCallable[_parking_pb2.ReportGateEventsRequest, _parking_pb2.ReportGateEventsResponse]
+    """For operators: cars that passed a gate. Lot, gate and time are the identity:
+    reports may come twice and in any order. A reservation's car arrives or
+    leaves by it.
+    """
+    ReconcileLot: _grpc.UnaryUnaryMultiCallable[_parking_pb2.ReconcileLotRequest, _parking_pb2.ReconcileLotResponse]
+    """For operators: the daily reconciliation. What the lot found is the truth."""
+    ExportSettlement: _grpc.UnaryStreamMultiCallable[_parking_pb2.ExportSettlementRequest, _parking_pb2.SettlementEntry]
+    """For operators: streams what is to be settled for a lot and a time: stays that
+    ended, no-shows, and cancellations after the free time.
+    """
+    GetParkingStatus: _grpc.UnaryUnaryMultiCallable[_parking_pb2.GetParkingStatusRequest, _parking_pb2.ParkingStatus]
+    """For the city: key figures of all lots together."""
+    UpsertSigns: _grpc.UnaryUnaryMultiCallable[_parking_pb2.UpsertSignsRequest, _parking_pb2.UpsertSignsResponse]
+    """For the city: sets up guidance signs or replaces them, all or none."""
+    GetSign: _grpc.UnaryUnaryMultiCallable[_parking_pb2.GetSignRequest, _parking_pb2.Sign]
+    """Returns a sign as it shows now. NOT_FOUND: no such sign."""
+    ListSigns: _grpc.UnaryUnaryMultiCallable[_parking_pb2.ListSignsRequest, _parking_pb2.ListSignsResponse]
+    """Lists all signs as they show now, by id."""
+    WatchSigns: _grpc.UnaryStreamMultiCallable[_parking_pb2.WatchSignsRequest, _parking_pb2.Sign]
+    """Streams signs: each as it shows, then whenever a line changes, and at least
+    every 60 seconds, so that a sign knows that its numbers live.
+    """
 
 @_typing.type_check_only
 class ParkingServiceAsyncStub(ParkingServiceStub):
@@ -73,11 +179,24 @@ class ParkingServiceAsyncStub(ParkingServiceStub):
     (1/100 yuan), _cm centimetres, _kw kilowatts. Resource names:
       cities/{city}/lots/{lot}
       cities/{city}/reservations/{reservation}
+      cities/{city}/drivers/{driver}
+      cities/{city}/signs/{sign}
+
+    Every write carries a request_id (UUID), known per caller for 48 hours: the
+    same id and body gives the first answer again, refusals by the rules
+    included; another body under the same id is INVALID_ARGUMENT. UNAVAILABLE and
+    DEADLINE_EXCEEDED are no answers: repeat the call with the same id. The caller
+    names itself in the metadata key greenlot-caller (1 to 64 letters, digits,
+    -._), absent = one common caller.
+
+    INVALID_ARGUMENT carries BadRequest with the field's path; every refusal
+    carries ErrorInfo with a reason.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SearchLots: _aio.UnaryUnaryMultiCallable[_parking_pb2.SearchLotsRequest, _parking_pb2.SearchLotsResponse]  # type: ignore[assignment]
-    """Lists lots near a place, nearest first, with what is bookable for a stay.
+    """Lists lots near a place, nearest first, with what is bookable for a stay and
+    what it costs there: the quote.
     NOT_FOUND: no such city. INVALID_ARGUMENT: a field out of range.
     """
     RequestAssignment: _aio.UnaryUnaryMultiCallable[_parking_pb2.RequestAssignmentRequest, _parking_pb2.Reservation]  # type: ignore[assignment]
@@ -85,20 +204,113 @@ class ParkingServiceAsyncStub(ParkingServiceStub):
     together are solved together, as many served as possible at least total
     cost. The answer is a reservation in state HELD, to be confirmed before
     hold_expires_at. RESOURCE_EXHAUSTED: no space; ErrorInfo.reason says why.
-    INVALID_ARGUMENT: a field out of range, or request_id used with another body.
+    FAILED_PRECONDITION: too many open reservations, paused after no-shows, too
+    far ahead. INVALID_ARGUMENT: a field out of range, or request_id used with
+    another body.
     """
     ConfirmReservation: _aio.UnaryUnaryMultiCallable[_parking_pb2.ConfirmReservationRequest, _parking_pb2.Reservation]  # type: ignore[assignment]
-    """HELD -> CONFIRMED. FAILED_PRECONDITION: not held any more."""
+    """HELD -> CONFIRMED. Confirming an offer is the driver's consent to it: the
+    reservation that it was made for becomes MOVED in the same step.
+    FAILED_PRECONDITION: not held any more.
+    """
     CancelReservation: _aio.UnaryUnaryMultiCallable[_parking_pb2.CancelReservationRequest, _parking_pb2.Reservation]  # type: ignore[assignment]
-    """HELD or CONFIRMED -> CANCELLED. FAILED_PRECONDITION: already parked or over."""
+    """HELD or CONFIRMED -> CANCELLED; declines an offer, too. Free until 30 minutes
+    before the arrival time, later it is noted. FAILED_PRECONDITION: already
+    parked or over.
+    """
     RecordArrival: _aio.UnaryUnaryMultiCallable[_parking_pb2.RecordArrivalRequest, _parking_pb2.Reservation]  # type: ignore[assignment]
-    """CONFIRMED or HELD -> PARKED. FAILED_PRECONDITION: in no such state."""
+    """CONFIRMED or HELD -> PARKED; gives the bay where the lot numbers its bays.
+    RESOURCE_EXHAUSTED (EARLY): before the stay and the lot is full until then.
+    FAILED_PRECONDITION: in no such state; after NO_SHOW or EXPIRED the car is a
+    walk-in.
+    """
     RecordDeparture: _aio.UnaryUnaryMultiCallable[_parking_pb2.RecordDepartureRequest, _parking_pb2.Reservation]  # type: ignore[assignment]
     """PARKED -> COMPLETED. FAILED_PRECONDITION: not parked."""
     GetReservation: _aio.UnaryUnaryMultiCallable[_parking_pb2.GetReservationRequest, _parking_pb2.Reservation]  # type: ignore[assignment]
     """Returns one reservation. NOT_FOUND: no such reservation."""
     WatchReservation: _aio.UnaryStreamMultiCallable[_parking_pb2.WatchReservationRequest, _parking_pb2.Reservation]  # type: ignore[assignment]
-    """Streams a reservation: first as it is, then every change, until it is over."""
+    """Streams a reservation: first as it is, then every change, until it is over.
+    With the last revision that the client holds it begins with what has changed
+    since. Soon before a hold expires it is sent with expiring set; displaced, it
+    comes with the reason and, if there is one, the offer.
+    """
+    ExtendReservation: _aio.UnaryUnaryMultiCallable[_parking_pb2.ExtendReservationRequest, _parking_pb2.Reservation]  # type: ignore[assignment]
+    """Lets a confirmed or parked stay end later; its price is then that of the
+    whole stay. RESOURCE_EXHAUSTED: it clashes, and stays as it was.
+    """
+    RequestMove: _aio.UnaryUnaryMultiCallable[_parking_pb2.RequestMoveRequest, _parking_pb2.Reservation]  # type: ignore[assignment]
+    """Finds another place for a reservation that waits or was displaced, and holds
+    it as an offer; the old place stays the driver's until the offer is taken.
+    RESOURCE_EXHAUSTED: no space. FAILED_PRECONDITION: parked, or over otherwise.
+    """
+    MoveReservation: _aio.UnaryUnaryMultiCallable[_parking_pb2.MoveReservationRequest, _parking_pb2.Reservation]  # type: ignore[assignment]
+    """Takes an offer in place of a reservation, both in one step, and returns the
+    new reservation. FAILED_PRECONDITION: one of them is over already.
+    INVALID_ARGUMENT: the offer was made for another reservation.
+    """
+    ListReservations: _aio.UnaryUnaryMultiCallable[_parking_pb2.ListReservationsRequest, _parking_pb2.ListReservationsResponse]  # type: ignore[assignment]
+    """Lists reservations of a driver or of a lot that are open or ended in the last
+    24 hours, by revision.
+    """
+    WatchReservations: _aio.UnaryStreamMultiCallable[_parking_pb2.WatchReservationsRequest, _parking_pb2.Reservation]  # type: ignore[assignment]
+    """Streams all changes of a driver's reservations, offers included: first what
+    has changed since a revision, then every change as it comes. A client that
+    reconnects with the last revision it has seen misses nothing for 24 hours.
+    """
+    RegisterDriver: _aio.UnaryUnaryMultiCallable[_parking_pb2.RegisterDriverRequest, _parking_pb2.Driver]  # type: ignore[assignment]
+    """Gives a driver's key for plates and phone numbers: the one that is known for
+    one of them, else a new one. They are kept as keyed digests alone.
+    """
+    ExportDriver: _aio.UnaryUnaryMultiCallable[_parking_pb2.ExportDriverRequest, _parking_pb2.DriverExport]  # type: ignore[assignment]
+    """Returns all that is kept of a driver. NOT_FOUND: nothing is."""
+    EraseDriver: _aio.UnaryUnaryMultiCallable[_parking_pb2.EraseDriverRequest, _parking_pb2.EraseDriverResponse]  # type: ignore[assignment]
+    """Forgets who a driver is: plates and phone numbers no longer lead to the key.
+    The log keeps the key, which then speaks of nobody. NOT_FOUND: no such driver.
+    """
+    CheckEntry: _aio.UnaryUnaryMultiCallable[_parking_pb2.CheckEntryRequest, _parking_pb2.EntryDecision]  # type: ignore[assignment]
+    """For gates: may this car enter? Changes nothing. NOT_FOUND: no such lot."""
+    UpsertLots: _aio.UnaryUnaryMultiCallable[_parking_pb2.UpsertLotsRequest, _parking_pb2.UpsertLotsResponse]  # type: ignore[assignment]
+    """For operators: adds lots or replaces their description, all or none. What
+    loses its space by it is displaced. INVALID_ARGUMENT: a value is wrong, or a
+    pool is in another lot already.
+    """
+    GetLot: _aio.UnaryUnaryMultiCallable[_parking_pb2.GetLotRequest, _parking_pb2.Lot]  # type: ignore[assignment]
+    """Returns a lot as it is now. NOT_FOUND: no such lot."""
+    ListLots: _aio.UnaryUnaryMultiCallable[_parking_pb2.ListLotsRequest, _parking_pb2.ListLotsResponse]  # type: ignore[assignment]
+    """Lists all lots as they are now, by id."""
+    CloseLot: _aio.UnaryUnaryMultiCallable[_parking_pb2.CloseLotRequest, _parking_pb2.Lot]  # type: ignore[assignment]
+    """For operators: closes a lot at once. Whoever waits for a space there is
+    displaced; parked cars stay.
+    """
+    OpenLot: _aio.UnaryUnaryMultiCallable[_parking_pb2.OpenLotRequest, _parking_pb2.Lot]  # type: ignore[assignment]
+    """For operators: opens a lot again."""
+    ReportOccupancy: _aio.UnaryUnaryMultiCallable[_parking_pb2.ReportOccupancyRequest, _parking_pb2.Lot]  # type: ignore[assignment]
+    """For operators: how many spaces are free. A count that is older than the last
+    one changes nothing; walk-ins that it shows may displace.
+    """
+    ReportGateEvents: _aio.UnaryUnaryMultiCallable[_parking_pb2.ReportGateEventsRequest, _parking_pb2.ReportGateEventsResponse]  # type: ignore[assignment]
+    """For operators: cars that passed a gate. Lot, gate and time are the identity:
+    reports may come twice and in any order. A reservation's car arrives or
+    leaves by it.
+    """
+    ReconcileLot: _aio.UnaryUnaryMultiCallable[_parking_pb2.ReconcileLotRequest, _parking_pb2.ReconcileLotResponse]  # type: ignore[assignment]
+    """For operators: the daily reconciliation. What the lot found is the truth."""
+    ExportSettlement: _aio.UnaryStreamMultiCallable[_parking_pb2.ExportSettlementRequest, _parking_pb2.SettlementEntry]  # type: ignore[assignment]
+    """For operators: streams what is to be settled for a lot and a time: stays that
+    ended, no-shows, and cancellations after the free time.
+    """
+    GetParkingStatus: _aio.UnaryUnaryMultiCallable[_parking_pb2.GetParkingStatusRequest, _parking_pb2.ParkingStatus]  # type: ignore[assignment]
+    """For the city: key figures of all lots together."""
+    UpsertSigns: _aio.UnaryUnaryMultiCallable[_parking_pb2.UpsertSignsRequest, _parking_pb2.UpsertSignsResponse]  # type: ignore[assignment]
+    """For the city: sets up guidance signs or replaces them, all or none."""
+    GetSign: _aio.UnaryUnaryMultiCallable[_parking_pb2.GetSignRequest, _parking_pb2.Sign]  # type: ignore[assignment]
+    """Returns a sign as it shows now. NOT_FOUND: no such sign."""
+    ListSigns: _aio.UnaryUnaryMultiCallable[_parking_pb2.ListSignsRequest, _parking_pb2.ListSignsResponse]  # type: ignore[assignment]
+    """Lists all signs as they show now, by id."""
+    WatchSigns: _aio.UnaryStreamMultiCallable[_parking_pb2.WatchSignsRequest, _parking_pb2.Sign]  # type: ignore[assignment]
+    """Streams signs: each as it shows, then whenever a line changes, and at least
+    every 60 seconds, so that a sign knows that its numbers live.
+    """
 
 class ParkingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Turns all of a city's parking into one big lot: finds, holds and keeps a
@@ -108,6 +320,18 @@ class ParkingServiceServicer(metaclass=_abc_1.ABCMeta):
     (1/100 yuan), _cm centimetres, _kw kilowatts. Resource names:
       cities/{city}/lots/{lot}
       cities/{city}/reservations/{reservation}
+      cities/{city}/drivers/{driver}
+      cities/{city}/signs/{sign}
+
+    Every write carries a request_id (UUID), known per caller for 48 hours: the
+    same id and body gives the first answer again, refusals by the rules
+    included; another body under the same id is INVALID_ARGUMENT. UNAVAILABLE and
+    DEADLINE_EXCEEDED are no answers: repeat the call with the same id. The caller
+    names itself in the metadata key greenlot-caller (1 to 64 letters, digits,
+    -._), absent = one common caller.
+
+    INVALID_ARGUMENT carries BadRequest with the field's path; every refusal
+    carries ErrorInfo with a reason.
     """
 
     @_abc_1.abstractmethod
@@ -116,7 +340,8 @@ class ParkingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _parking_pb2.SearchLotsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_parking_pb2.SearchLotsResponse, _abc.Awaitable[_parking_pb2.SearchLotsResponse]]:
-        """Lists lots near a place, nearest first, with what is bookable for a stay.
+        """Lists lots near a place, nearest first, with what is bookable for a stay and
+        what it costs there: the quote.
         NOT_FOUND: no such city. INVALID_ARGUMENT: a field out of range.
         """
 
@@ -130,7 +355,9 @@ class ParkingServiceServicer(metaclass=_abc_1.ABCMeta):
         together are solved together, as many served as possible at least total
         cost. The answer is a reservation in state HELD, to be confirmed before
         hold_expires_at. RESOURCE_EXHAUSTED: no space; ErrorInfo.reason says why.
-        INVALID_ARGUMENT: a field out of range, or request_id used with another body.
+        FAILED_PRECONDITION: too many open reservations, paused after no-shows, too
+        far ahead. INVALID_ARGUMENT: a field out of range, or request_id used with
+        another body.
         """
 
     @_abc_1.abstractmethod
@@ -139,7 +366,10 @@ class ParkingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _parking_pb2.ConfirmReservationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_parking_pb2.Reservation, _abc.Awaitable[_parking_pb2.Reservation]]:
-        """HELD -> CONFIRMED. FAILED_PRECONDITION: not held any more."""
+        """HELD -> CONFIRMED. Confirming an offer is the driver's consent to it: the
+        reservation that it was made for becomes MOVED in the same step.
+        FAILED_PRECONDITION: not held any more.
+        """
 
     @_abc_1.abstractmethod
     def CancelReservation(
@@ -147,7 +377,10 @@ class ParkingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _parking_pb2.CancelReservationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_parking_pb2.Reservation, _abc.Awaitable[_parking_pb2.Reservation]]:
-        """HELD or CONFIRMED -> CANCELLED. FAILED_PRECONDITION: already parked or over."""
+        """HELD or CONFIRMED -> CANCELLED; declines an offer, too. Free until 30 minutes
+        before the arrival time, later it is noted. FAILED_PRECONDITION: already
+        parked or over.
+        """
 
     @_abc_1.abstractmethod
     def RecordArrival(
@@ -155,7 +388,11 @@ class ParkingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _parking_pb2.RecordArrivalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_parking_pb2.Reservation, _abc.Awaitable[_parking_pb2.Reservation]]:
-        """CONFIRMED or HELD -> PARKED. FAILED_PRECONDITION: in no such state."""
+        """CONFIRMED or HELD -> PARKED; gives the bay where the lot numbers its bays.
+        RESOURCE_EXHAUSTED (EARLY): before the stay and the lot is full until then.
+        FAILED_PRECONDITION: in no such state; after NO_SHOW or EXPIRED the car is a
+        walk-in.
+        """
 
     @_abc_1.abstractmethod
     def RecordDeparture(
@@ -179,6 +416,225 @@ class ParkingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _parking_pb2.WatchReservationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_parking_pb2.Reservation], _abc.AsyncIterator[_parking_pb2.Reservation]]:
-        """Streams a reservation: first as it is, then every change, until it is over."""
+        """Streams a reservation: first as it is, then every change, until it is over.
+        With the last revision that the client holds it begins with what has changed
+        since. Soon before a hold expires it is sent with expiring set; displaced, it
+        comes with the reason and, if there is one, the offer.
+        """
+
+    @_abc_1.abstractmethod
+    def ExtendReservation(
+        self,
+        request: _parking_pb2.ExtendReservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.Reservation, _abc.Awaitable[_parking_pb2.Reservation]]:
+        """Lets a confirmed or parked stay end later; its price is then that of the
+        whole stay. RESOURCE_EXHAUSTED: it clashes, and stays as it was.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestMove(
+        self,
+        request: _parking_pb2.RequestMoveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.Reservation, _abc.Awaitable[_parking_pb2.Reservation]]:
+        """Finds another place for a reservation that waits or was displaced, and holds
+        it as an offer; the old place stays the driver's until the offer is taken.
+        RESOURCE_EXHAUSTED: no space. FAILED_PRECONDITION: parked, or over otherwise.
+        """
+
+    @_abc_1.abstractmethod
+    def MoveReservation(
+        self,
+        request: _parking_pb2.MoveReservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.Reservation, _abc.Awaitable[_parking_pb2.Reservation]]:
+        """Takes an offer in place of a reservation, both in one step, and returns the
+        new reservation. FAILED_PRECONDITION: one of them is over already.
+        INVALID_ARGUMENT: the offer was made for another reservation.
+        """
+
+    @_abc_1.abstractmethod
+    def ListReservations(
+        self,
+        request: _parking_pb2.ListReservationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.ListReservationsResponse, _abc.Awaitable[_parking_pb2.ListReservationsResponse]]:
+        """Lists reservations of a driver or of a lot that are open or ended in the last
+        24 hours, by revision.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchReservations(
+        self,
+        request: _parking_pb2.WatchReservationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_parking_pb2.Reservation], _abc.AsyncIterator[_parking_pb2.Reservation]]:
+        """Streams all changes of a driver's reservations, offers included: first what
+        has changed since a revision, then every change as it comes. A client that
+        reconnects with the last revision it has seen misses nothing for 24 hours.
+        """
+
+    @_abc_1.abstractmethod
+    def RegisterDriver(
+        self,
+        request: _parking_pb2.RegisterDriverRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.Driver, _abc.Awaitable[_parking_pb2.Driver]]:
+        """Gives a driver's key for plates and phone numbers: the one that is known for
+        one of them, else a new one. They are kept as keyed digests alone.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportDriver(
+        self,
+        request: _parking_pb2.ExportDriverRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.DriverExport, _abc.Awaitable[_parking_pb2.DriverExport]]:
+        """Returns all that is kept of a driver. NOT_FOUND: nothing is."""
+
+    @_abc_1.abstractmethod
+    def EraseDriver(
+        self,
+        request: _parking_pb2.EraseDriverRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.EraseDriverResponse, _abc.Awaitable[_parking_pb2.EraseDriverResponse]]:
+        """Forgets who a driver is: plates and phone numbers no longer lead to the key.
+        The log keeps the key, which then speaks of nobody. NOT_FOUND: no such driver.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckEntry(
+        self,
+        request: _parking_pb2.CheckEntryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.EntryDecision, _abc.Awaitable[_parking_pb2.EntryDecision]]:
+        """For gates: may this car enter? Changes nothing. NOT_FOUND: no such lot."""
+
+    @_abc_1.abstractmethod
+    def UpsertLots(
+        self,
+        request: _parking_pb2.UpsertLotsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.UpsertLotsResponse, _abc.Awaitable[_parking_pb2.UpsertLotsResponse]]:
+        """For operators: adds lots or replaces their description, all or none. What
+        loses its space by it is displaced. INVALID_ARGUMENT: a value is wrong, or a
+        pool is in another lot already.
+        """
+
+    @_abc_1.abstractmethod
+    def GetLot(
+        self,
+        request: _parking_pb2.GetLotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.Lot, _abc.Awaitable[_parking_pb2.Lot]]:
+        """Returns a lot as it is now. NOT_FOUND: no such lot."""
+
+    @_abc_1.abstractmethod
+    def ListLots(
+        self,
+        request: _parking_pb2.ListLotsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.ListLotsResponse, _abc.Awaitable[_parking_pb2.ListLotsResponse]]:
+        """Lists all lots as they are now, by id."""
+
+    @_abc_1.abstractmethod
+    def CloseLot(
+        self,
+        request: _parking_pb2.CloseLotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.Lot, _abc.Awaitable[_parking_pb2.Lot]]:
+        """For operators: closes a lot at once. Whoever waits for a space there is
+        displaced; parked cars stay.
+        """
+
+    @_abc_1.abstractmethod
+    def OpenLot(
+        self,
+        request: _parking_pb2.OpenLotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.Lot, _abc.Awaitable[_parking_pb2.Lot]]:
+        """For operators: opens a lot again."""
+
+    @_abc_1.abstractmethod
+    def ReportOccupancy(
+        self,
+        request: _parking_pb2.ReportOccupancyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.Lot, _abc.Awaitable[_parking_pb2.Lot]]:
+        """For operators: how many spaces are free. A count that is older than the last
+        one changes nothing; walk-ins that it shows may displace.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportGateEvents(
+        self,
+        request: _parking_pb2.ReportGateEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.ReportGateEventsResponse, _abc.Awaitable[_parking_pb2.ReportGateEventsResponse]]:
+        """For operators: cars that passed a gate. Lot, gate and time are the identity:
+        reports may come twice and in any order. A reservation's car arrives or
+        leaves by it.
+        """
+
+    @_abc_1.abstractmethod
+    def ReconcileLot(
+        self,
+        request: _parking_pb2.ReconcileLotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.ReconcileLotResponse, _abc.Awaitable[_parking_pb2.ReconcileLotResponse]]:
+        """For operators: the daily reconciliation. What the lot found is the truth."""
+
+    @_abc_1.abstractmethod
+    def ExportSettlement(
+        self,
+        request: _parking_pb2.ExportSettlementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_parking_pb2.SettlementEntry], _abc.AsyncIterator[_parking_pb2.SettlementEntry]]:
+        """For operators: streams what is to be settled for a lot and a time: stays that
+        ended, no-shows, and cancellations after the free time.
+        """
+
+    @_abc_1.abstractmethod
+    def GetParkingStatus(
+        self,
+        request: _parking_pb2.GetParkingStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.ParkingStatus, _abc.Awaitable[_parking_pb2.ParkingStatus]]:
+        """For the city: key figures of all lots together."""
+
+    @_abc_1.abstractmethod
+    def UpsertSigns(
+        self,
+        request: _parking_pb2.UpsertSignsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.UpsertSignsResponse, _abc.Awaitable[_parking_pb2.UpsertSignsResponse]]:
+        """For the city: sets up guidance signs or replaces them, all or none."""
+
+    @_abc_1.abstractmethod
+    def GetSign(
+        self,
+        request: _parking_pb2.GetSignRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.Sign, _abc.Awaitable[_parking_pb2.Sign]]:
+        """Returns a sign as it shows now. NOT_FOUND: no such sign."""
+
+    @_abc_1.abstractmethod
+    def ListSigns(
+        self,
+        request: _parking_pb2.ListSignsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parking_pb2.ListSignsResponse, _abc.Awaitable[_parking_pb2.ListSignsResponse]]:
+        """Lists all signs as they show now, by id."""
+
+    @_abc_1.abstractmethod
+    def WatchSigns(
+        self,
+        request: _parking_pb2.WatchSignsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_parking_pb2.Sign], _abc.AsyncIterator[_parking_pb2.Sign]]:
+        """Streams signs: each as it shows, then whenever a line changes, and at least
+        every 60 seconds, so that a sign knows that its numbers live.
+        """
 
 def add_ParkingServiceServicer_to_server(servicer: ParkingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
