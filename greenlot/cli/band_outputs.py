@@ -45,10 +45,11 @@ def check_outputs(
         if path.resolve() in taken:
             raise InvalidInputError(f"{path} is {taken[path.resolve()]}", where=name)
         taken[path.resolve()] = "the answer"
-        _check_writable(path, name)
+        check_writable(path, name)
 
 
-def _check_writable(path: Path, name: str) -> None:
+def check_writable(path: Path, name: str) -> None:
+    """Raise InvalidInputError, ``where`` the option's name, where a file cannot be written."""
     if path.is_dir():
         raise InvalidInputError(f"{path} is a directory", where=name)
     if not path.absolute().parent.is_dir():

@@ -5,21 +5,22 @@ from typing import Annotated
 
 import typer
 
+from greenlot.cli.parking_allocate import allocate_parking, read_city
 from parking.inventory import SpaceClass
-from parking.io.lots import read_lots
 
 app = typer.Typer(no_args_is_help=True)
+app.command("allocate")(allocate_parking)
 
 
 @app.callback()
 def _parking() -> None:
-    """Look at a city's car parks."""
+    """Look at a city's car parks, and give drivers their spaces."""
 
 
 @app.command("check")
-def check(lots: Annotated[Path, typer.Option(help="Lots as GeoJSON.")]) -> None:
+def check(lots: Annotated[Path, typer.Option(help="Lots: GeoJSON, or a ParkAPI v3 list.")]) -> None:
     """Check a lots file and sum it up."""
-    found = read_lots(lots)
+    found = read_city(lots)
     print(f"{lots}: {len(found)} lots")
     for kind in SpaceClass:
         pools = [pool for lot in found for pool in lot.pools if pool.space_class is kind]

@@ -29,12 +29,14 @@ def whole_files(paths: Sequence[Path]) -> Iterator[tuple[TextIO, ...]]:
         for stream in streams:
             stream.flush()
             os.fsync(stream.fileno())
-        for target, stream in zip(targets, streams, strict=True):
+        pairs = list(zip(targets, streams, strict=True))
+        for target, stream in pairs:
             if _special(target):
                 stream.seek(0)
                 with target.open("w", encoding="utf-8", newline="") as device:
                     device.writelines(stream)
-            else:
+        for target, stream in pairs:
+            if not _special(target):
                 Path(stream.name).replace(target)
 
 
