@@ -107,7 +107,7 @@ class LedgerWriter:
         self._on_its_way: set[str] = set()
         self._changed = asyncio.Event()
         self._forgotten_ms = 0
-        self._look = False
+        self._look = self._closing = False
         self._loop = asyncio.get_running_loop()
         store.watch_head(self._told_of_head)
 
@@ -246,10 +246,20 @@ class LedgerWriter:
         self._look = True
         await asyncio.shield(self._keep_flushing())
 
+    async def close(self) -> None:
+        """Wait until what was decided is on the disk or has failed; then take nothing over."""
+        self._closing = True
+        if self._flushing is not None:
+            await asyncio.shield(self._flushing)
+
     # On the way to the disk
 
     async def _put(self, job: _Job) -> bytes:
         self._state = self._decide(job, self._state)
+        if job.outdated is not None:
+            # Another server may have made room that this one has not heard of.
+            await self.refresh()
+            self._state = self._decide(job, self._state)
         if job.outdated is not None:
             raise job.outdated
         if job.answer is None and not job.events:
@@ -381,7 +391,7 @@ class LedgerWriter:
 
     def _look_at_head(self, revision: int) -> None:
         # What is being written now may be what one is told of.
-        if revision > self._durable.revision:
+        if revision > self._durable.revision and not self._closing:
             self._look = True
             self._keep_flushing()
 

@@ -5,7 +5,10 @@ before its COMMIT was sent. When the connection is lost *at* the COMMIT nobody c
 whether it happened: then the caller's ``landed`` reads that from the database.
 """
 
+import contextlib
 import logging
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -93,7 +96,7 @@ class Postgres:
         self._read_gate = threading.Lock()
         self._closing = threading.Event()
         self._listener: threading.Thread | None = None
-        self._channel = ""
+        self._listening: Connection | None = None
         try:
             self._writing = self._connect()
             bring_up_to_date(self._writing, component, migrations, where=self.where)
@@ -171,7 +174,7 @@ class Postgres:
             while not self._closing.is_set():
                 connection: Connection | None = None
                 try:
-                    connection = self._connect()
+                    connection = self._listening = self._connect()
                     connection.execute(f"LISTEN {channel}")
                     while not self._closing.is_set():
                         heard(connection)
@@ -181,9 +184,9 @@ class Postgres:
                 except psycopg.Error:
                     self._closing.wait(0.2)
                 finally:
+                    self._listening = None
                     _close(connection)
 
-        self._channel = channel
         self._listener = threading.Thread(target=run, name=f"listen {channel}", daemon=True)
         self._listener.start()
 
@@ -201,12 +204,15 @@ class Postgres:
     def _end_listener(self) -> None:
         if self._listener is None:
             return
-        try:
-            if self._writing is not None:
-                self._writing.execute(f"NOTIFY {self._channel}")
-        except psycopg.Error:
-            # Then it has lost its connection too, and ends by itself.
-            pass
+        listening = self._listening
+        if listening is not None:
+            # It waits for words: what wakes it from outside is the end of its connection.
+            with contextlib.suppress(OSError, psycopg.Error):
+                line = socket.socket(fileno=os.dup(listening.fileno()))
+                try:
+                    line.shutdown(socket.SHUT_RDWR)
+                finally:
+                    line.close()
         self._listener.join(LISTEN_POLL_S + CONNECT_S)
 
     def step(self, name: str, connection: Connection) -> None:
@@ -222,8 +228,12 @@ class Postgres:
 
     def _connect(self) -> Connection:
         connection = psycopg.connect(self._conninfo, autocommit=True)
-        for setting in SESSION:
-            connection.execute(setting)
+        try:
+            for setting in SESSION:
+                connection.execute(setting)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _write(self, work: Work[T], landed: Work[tuple[T] | None] | None) -> T:

@@ -39,10 +39,15 @@ class Database:
     """
 
     def __init__(
-        self, path: Path, writer: apsw.Connection, lock_fd: int, vfs: str | None = None
+        self,
+        path: Path,
+        writer: apsw.Connection,
+        lock_fd: int,
+        failpoint: Callable[[str], None] | None = None,
     ) -> None:
         self.path = path
-        self.reader = _connect(path, apsw.SQLITE_OPEN_READONLY, vfs)
+        self.reader = _connect(path, apsw.SQLITE_OPEN_READONLY)
+        self._failpoint = failpoint or (lambda _: None)
         self._writer = writer
         self._lock_fd = lock_fd
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -60,7 +65,7 @@ class Database:
         migrations: Sequence[str],
         *,
         application_id: int,
-        vfs: str | None = None,
+        failpoint: Callable[[str], None] | None = None,
     ) -> Self:
         """Open or create a file and bring its schema up to date.
 
@@ -73,8 +78,8 @@ class Database:
             that has been released: add one.
         application_id
             A number that tells this kind of file from others.
-        vfs
-            SQLite's layer below the file, by its registered name; None = its own.
+        failpoint
+            Called with the name of each step of a commit; tests let it fail there.
 
         Raises
         ------
@@ -86,9 +91,9 @@ class Database:
         lock_fd = _lock(path)
         writer = None
         try:
-            writer = _connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, vfs)
+            writer = _connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
             _migrate(path, writer, migrations, application_id)
-            return cls(path, writer, lock_fd, vfs)
+            return cls(path, writer, lock_fd, failpoint)
         except BaseException as error:
             if writer is not None:
                 writer.close()
@@ -160,9 +165,12 @@ class Database:
         try:
             if self._broken is not None:
                 raise self._broken
+            self._failpoint("begin")
             self._writer.execute("BEGIN IMMEDIATE")
             outcomes = [self._attempt(job) for job in group]
+            self._failpoint("commit")
             self._writer.execute("COMMIT")
+            self._failpoint("committed")
             self._condition = Condition.OK
         except (apsw.Error, StorageError) as error:
             failure = self._fail(error)
@@ -275,8 +283,8 @@ def _lock(path: Path) -> int:
     return lock_fd
 
 
-def _connect(path: Path, flags: int, vfs: str | None = None) -> apsw.Connection:
-    connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
+def _connect(path: Path, flags: int) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(5000)
     if not flags & apsw.SQLITE_OPEN_READONLY:
         mode = connection.execute("PRAGMA journal_mode=WAL").get

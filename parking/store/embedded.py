@@ -76,8 +76,8 @@ class SqliteStore:
     ----------
     path
         The file; made if it does not exist.
-    vfs
-        SQLite's layer below the file; None = its own.
+    failpoint
+        Called with the name of each step of a commit; tests let it fail there.
 
     Raises
     ------
@@ -85,9 +85,11 @@ class SqliteStore:
         If the file is in use, of another kind, or cannot be opened.
     """
 
-    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
+    def __init__(self, path: Path, *, failpoint: Callable[[str], None] | None = None) -> None:
         try:
-            self._database = Database.open(path, MIGRATIONS, application_id=APPLICATION_ID, vfs=vfs)
+            self._database = Database.open(
+                path, MIGRATIONS, application_id=APPLICATION_ID, failpoint=failpoint
+            )
         except StorageError as error:
             raise unavailable(error) from error
         self.drivers = _Drivers(self._database, self._submit)

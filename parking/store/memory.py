@@ -88,7 +88,9 @@ class MemoryStore:
             self._told.append(told)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Tell nobody any more; what was written stays."""
+        with self._gate:
+            self._told.clear()
 
     def _known(self, request_ids: Sequence[str]) -> Mapping[str, Answer]:
         return {item: self._answers[item] for item in request_ids if item in self._answers}

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from greenlot.storage import Condition, Postgres, StorageError
-from greenlot.storage.postgres import Connection
+from greenlot.storage.postgres import PATIENCE_S, Connection
 from parking.errors import UnavailableError
 from parking.ledger import Event
 from parking.store import postgres_schema as sql
@@ -38,6 +38,8 @@ class PostgresStore:
         ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``.
     city
         Whose log it is; a database can hold several.
+    patience_s
+        How long a write waits for a database that does not answer, s.
     failpoint
         Called with the name of each step of a write; tests let it fail there.
 
@@ -52,12 +54,17 @@ class PostgresStore:
         url: str,
         *,
         city: str,
+        patience_s: float = PATIENCE_S,
         failpoint: Callable[[str, Connection], None] | None = None,
     ) -> None:
         self._city = city
         try:
             self._database = Postgres(
-                url, component="parking", migrations=sql.MIGRATIONS, failpoint=failpoint
+                url,
+                component="parking",
+                migrations=sql.MIGRATIONS,
+                patience_s=patience_s,
+                failpoint=failpoint,
             )
             self._database.write(self._make_head).result()
         except StorageError as error:
