@@ -119,6 +119,18 @@ def test_three_lines_of_python_say_the_same(tmp_path: Path) -> None:
     assert total == result.total_cost_fen
 
 
+def test_the_documents_lines_run_as_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(EXAMPLES.parents[1])
+    text = Path("docs/parking-files.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["result"].proven
+    lines = code.partition("\n\n")[2]
+    for readme in ("README.md", "README.zh-CN.md"):
+        assert lines in Path(readme).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
