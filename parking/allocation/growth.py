@@ -17,12 +17,12 @@ from parking.allocation.rows import Rows, in_threads
 from parking.allocation.tables import Ints
 from parking.errors import SolverError
 
-DIRECT = 64
+DIRECT = 20
 """Arcs for each request up to which all of them are taken at once."""
 FIRST, MORE = 12, 8
 """Arcs of a request in the first round, and most that each further round adds."""
-STEPS = (0.25, 0.07, 0.02, 0.007)
-"""Steps of the auction that guesses the first prices, as shares of the largest weight."""
+STEPS = (0.05, 0.015, 0.0045, 0.0014)
+"""Steps of the auction that guesses the first prices, as shares of the charge for the unserved."""
 MAX_ROUNDS = 200
 
 
@@ -54,11 +54,10 @@ def serve_first_fen(rows: Rows, pools: int) -> int:
     Serving one more moves a chain of drivers that visits each pool at most once; so the charge
     exceeds (pools + 1) of the dearest arcs.
     """
-    _, entry = rows.entries()
-    weight = rows.weight[entry]
-    high, low = int(weight.max(initial=0)), int(weight.min(initial=0))
+    high = int(_highest(rows.begin, rows.end, rows.weight))
+    low = int(_lowest(rows.begin, rows.end, rows.weight))
     longest = min(pools, len(rows.begin))
-    return (longest + 1) * high - longest * min(0, low) + 1
+    return (longest + 1) * high - longest * low + 1
 
 
 def solve_by_growth(
@@ -102,12 +101,10 @@ def solve_by_growth(
         request, entry = rows.entries()
         inside[entry] = 1
     else:
-        high = int(rows.weight[entry_of_all(rows)].max())
-        steps = tuple(max(1, int(high * share)) for share in STEPS)
-        guess = auction_prices(rows, capacity, np.minimum(outside_fen, high + 1), steps)
+        guess = _guess(rows, capacity, outside_fen)
         bring_in(guess, np.full(n, np.iinfo(np.int64).max), FIRST)
         request, entry = _gather(rows.begin, rows.end, inside)
-    for round_number in range(1, MAX_ROUNDS):
+    for rounds in range(1, MAX_ROUNDS + 1):  # noqa: B007 (how many it took is told)
         chosen = solve_flow(rows, request, entry, capacity, outside_fen, bonus_fen)
         price = pool_prices(rows, chosen, capacity, outside_fen)
         own = _worth(rows, chosen, outside_fen, price)
@@ -122,12 +119,38 @@ def solve_by_growth(
     bound = dual_bound(rows, capacity, outside_fen, price)
     if reached != bound:
         raise SolverError(f"answer {reached}, dual bound {bound}", where="allocation")
-    return FlowAnswer(taken, price, round_number, len(entry))
+    return FlowAnswer(taken, price, rounds, len(entry))
 
 
-def entry_of_all(rows: Rows) -> Ints:
-    """Return the places of all arcs."""
-    return rows.entries()[1]
+def _guess(rows: Rows, capacity: Ints, outside_fen: Ints) -> Ints:
+    """Guess prices of the pools.
+
+    The auction's charge for the unserved is much smaller than the proof's, or prices would climb
+    for ever; where requests reach only some of the pools it must leave room for chains of moves.
+    """
+    high = max(1, int(_highest(rows.begin, rows.end, rows.weight)))
+    few = 2 * rows.arcs < len(rows.begin) * np.count_nonzero(capacity)
+    charge = high * (2 if few else 1) + 1
+    steps = tuple(max(1, int(charge * share)) for share in STEPS)
+    return auction_prices(rows, capacity, np.minimum(outside_fen, charge), steps)
+
+
+@numba.njit(cache=True, nogil=True)
+def _highest(begin, end, weight):  # type: ignore[no-untyped-def]
+    high = 0
+    for i in range(len(begin)):
+        for e in range(begin[i], end[i]):
+            high = max(high, weight[e])
+    return high
+
+
+@numba.njit(cache=True, nogil=True)
+def _lowest(begin, end, weight):  # type: ignore[no-untyped-def]
+    low = 0
+    for i in range(len(begin)):
+        for e in range(begin[i], end[i]):
+            low = min(low, weight[e])
+    return low
 
 
 def _worth(rows: Rows, chosen: Chosen, outside_fen: Ints, price: Ints) -> Ints:

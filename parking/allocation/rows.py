@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -102,7 +103,7 @@ def _in_blocks(asked: RequestTable, city: LotTable, travel: TravelTimes) -> Rows
         following = int(np.searchsorted(total, done + BLOCK, side="right"))
         edges.append(min(len(asked), max(edges[-1] + 1, following)))
     found = []
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in pairwise(edges):
         pairs = with_pools(city, *near.pairs(first, last))
         arcs = arcs_of(asked, city, *pairs, travel)
         found.append((arcs.request, arcs.pool, arcs.cost_fen))

@@ -7,13 +7,12 @@ import highspy
 import numpy as np
 import pytest
 
-from parking.allocation import AllocationResult, allocate, find_candidates
+from parking.allocation import AllocationResult, allocate, find_arcs
 from parking.errors import InvalidInputError
 from parking.inventory import Lot, Pool, SpaceClass
 from parking.ledger import Profile
 from parking.requests import ParkingRequest
 from parking.tariff import Tariff
-from parking.travel import GreatCircle
 
 NOON_MS = 1_795_363_200_000 + 12 * 3_600_000
 HOUR_MS = 3_600_000
@@ -61,11 +60,18 @@ def _pool(key: str, spaces: int) -> Pool:
 
 def by_enumeration(requests: list[ParkingRequest], lots: tuple[Lot, ...]) -> tuple[int, int]:
     """Most served, then least cost, over every choice; capacity at every instant."""
-    found = find_candidates(requests, lots, GreatCircle())
+    found = find_arcs(requests, lots)
+    cost = dict(
+        zip(
+            zip(found.request.tolist(), found.pool.tolist(), strict=True),
+            found.cost_fen.tolist(),
+            strict=True,
+        )
+    )
     best = (-1, 0)
     for choice in itertools.product([None, *range(len(found.pools))], repeat=len(requests)):
         pairs = [(k, j) for k, j in enumerate(choice) if j is not None]
-        if not all(found.feasible[pair] for pair in pairs):
+        if not all(pair in cost for pair in pairs):
             continue
         fits = all(
             sum(
@@ -76,7 +82,7 @@ def by_enumeration(requests: list[ParkingRequest], lots: tuple[Lot, ...]) -> tup
             for k, j in pairs
         )
         if fits:
-            best = max(best, (len(pairs), -sum(int(found.cost_fen[pair]) for pair in pairs)))
+            best = max(best, (len(pairs), -sum(cost[pair] for pair in pairs)))
     return best
 
 
@@ -124,9 +130,9 @@ def assert_fits(
 def test_a_large_batch_equals_an_independent_program(seed: int) -> None:
     requests, lots = instance(seed, 300, 40, 12)
     result = allocate(requests, lots)
-    found = find_candidates(requests, lots, GreatCircle())
-    pairs = np.argwhere(found.feasible)
-    cost = found.cost_fen[pairs[:, 0], pairs[:, 1]]
+    found = find_arcs(requests, lots)
+    pairs = np.column_stack([found.request, found.pool])
+    cost = found.cost_fen
     big = int(cost.max()) * len(requests) + 1
     solver = highspy.Highs()
     solver.setOptionValue("output_flag", False)
