@@ -221,8 +221,7 @@ class _Part:
             return None, int(np.minimum(0, weight).sum()), False
         least = int(np.ceil(lp.fun - TOLERANCE * max(1.0, abs(lp.fun) * 1e-3)))
         if np.abs(lp.x - np.round(lp.x)).max() < INTEGRAL:
-            found = np.flatnonzero(lp.x > 0.5)
-            return found, least, False
+            return np.flatnonzero(lp.x > 0.5), least, False
         reduced = self._reduced_costs(lp, weight, count)
         gap = START_GAP_FEN
         best: Ints | None = None
