@@ -21,7 +21,7 @@ from parking.ledger.rules import LotRules
 def hold(draft: Draft, command: Hold) -> None:
     """HELD begins, or is refused."""
     now_ms = draft.now_ms
-    book = draft.pool(command.lot_id, command.pool_id)
+    draft.pool(command.lot_id, command.pool_id)
     if command.reservation_id in draft.state.reservations:
         raise StateError(f"reservation {command.reservation_id!r} exists", reason="exists")
     lot = draft.rules_of(command.lot_id)
@@ -36,6 +36,8 @@ def hold(draft: Draft, command: Hold) -> None:
         ) or look_ahead_refusal(arrive_ms, now_ms, lot, charging=command.charging)
         if refusal is not None:
             raise refusal
+    # Looked at now: an earlier offer may just have made room.
+    book = draft.pool(command.lot_id, command.pool_id)
     if book.free(arrive_ms, leave_ms) - book.reserve(now_ms, lot) < 1:
         raise NoSpaceError(f"pool {command.pool_id!r} is full for this stay", reason="full")
     draft.add(_held(command, lot, now_ms, arrive_ms))
@@ -100,7 +102,10 @@ def confirm(draft: Draft, command: Confirm) -> None:
 
 
 def _give_up_the_old(draft: Draft, offer: Reservation) -> None:
-    old = draft.state.reservations.get(offer.offer_for) if offer.offer_for else None
+    # A confirmed one has given it up already, when it was confirmed.
+    if not offer.offer_for or offer.state is not ReservationState.HELD:
+        return
+    old = draft.state.reservations.get(offer.offer_for)
     if old is None:
         return
     if old.state in WAITING:

@@ -249,3 +249,25 @@ def test_who_has_confirmed_is_not_warned():
     book.hold("a")
     book.do(Confirm("a"))
     assert book.do(Tick(), NOW + 14 * MINUTE) == ()
+
+
+# Found by concurrent histories (tests/reliability/test_linearizability.py)
+
+
+def test_an_offer_in_place_of_an_earlier_one_can_have_its_very_space():
+    book = Book(P=1, Q=1)
+    book.hold("old")
+    offer(book, "first", "old")
+    offer(book, "second", "old")
+    assert book.of("first").reason == "replaced"
+    assert book.is_in("second", ReservationState.HELD)
+
+
+def test_who_has_moved_can_arrive():
+    book = Book(P=1, Q=1)
+    book.hold("old")
+    offer(book, "new", "old")
+    book.do(Confirm("new"))
+    book.do(Arrive("new"))
+    assert book.is_in("new", ReservationState.PARKED)
+    assert book.is_in("old", ReservationState.MOVED)
