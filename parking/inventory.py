@@ -54,6 +54,8 @@ class Pool:
         When the free count was seen, UTC epoch milliseconds; None = never.
     connector, power_kw
         Of a charging pool; None otherwise.
+    bays
+        Their numbers, one a space; empty = they are not numbered.
     """
 
     id: str
@@ -65,9 +67,15 @@ class Pool:
     seen_ms: int | None = None
     connector: Connector | None = None
     power_kw: float | None = None
+    bays: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_id(self.id, where="id")
+        if self.bays and len(set(self.bays)) != self.capacity:
+            raise InvalidInputError(
+                f"{len(set(self.bays))} different numbers; expected the capacity, {self.capacity}",
+                where="bays",
+            )
         if not 0 <= self.capacity <= MAX_SPACES:
             raise InvalidInputError(
                 f"{self.capacity}; expected 0 to {MAX_SPACES}", where="capacity"

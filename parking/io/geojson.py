@@ -15,7 +15,7 @@ LOT_KEYS = (
 )
 POOL_KEYS = (
     *("id", "class", "capacity", "quota", "walk_in_buffer", "free", "seen_at"),
-    *("connector", "power_kw"),
+    *("connector", "power_kw", "bays"),
 )
 TARIFF_KEYS = (
     *("fen_per_hour", "free_minutes", "steps", "per_started_minutes", "fen"),
@@ -153,6 +153,10 @@ def _pool(row: Row) -> Pool:
         seen_ms=take.instant(row, "seen_at"),
         connector=take.word(row, "connector", Connector),
         power_kw=None if power_kw is None else float(power_kw),
+        bays=tuple(
+            take.text({f"bays[{k}]": bay}, f"bays[{k}]", required=True)
+            for k, bay in enumerate(take.items(row, "bays"))
+        ),
     )
 
 

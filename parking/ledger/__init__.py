@@ -10,10 +10,12 @@ from parking.ledger.commands import (
     Arrive,
     Cancel,
     ChangeLot,
+    ChangeLots,
     CloseLot,
     Command,
     Confirm,
     Count,
+    CountAll,
     Depart,
     Extend,
     Hold,
@@ -23,12 +25,14 @@ from parking.ledger.commands import (
     Reconcile,
     RecordPassages,
     SetCapacity,
+    SetSigns,
     Tick,
 )
 from parking.ledger.decide import FindOffers, advance, apply, make_offers, next_due_ms
-from parking.ledger.events import Event, decode, encode
+from parking.ledger.events import Event
 from parking.ledger.evolve import evolve, replay
 from parking.ledger.faults import faults
+from parking.ledger.history import History
 from parking.ledger.limits import booking_refusal, look_ahead_refusal
 from parking.ledger.profile import Profile
 from parking.ledger.reservation import OPEN, WAITING, Reservation, ReservationState
@@ -43,15 +47,18 @@ __all__ = [
     "Arrive",
     "Cancel",
     "ChangeLot",
+    "ChangeLots",
     "CloseLot",
     "Command",
     "Confirm",
     "Count",
+    "CountAll",
     "Depart",
     "DriverBook",
     "Event",
     "Extend",
     "FindOffers",
+    "History",
     "Hold",
     "LedgerState",
     "LotBook",
@@ -67,12 +74,11 @@ __all__ = [
     "ReservationState",
     "Rules",
     "SetCapacity",
+    "SetSigns",
     "Tick",
     "advance",
     "apply",
     "booking_refusal",
-    "decode",
-    "encode",
     "evolve",
     "faults",
     "look_ahead_refusal",

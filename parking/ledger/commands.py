@@ -9,7 +9,7 @@ from parking.ledger.rules import LotRules
 STAY_MIN_MS = 60_000
 STAY_MAX_MS = 14 * 86_400_000
 """A stay lasts 1 min to 14 days."""
-SPACES_MAX = 100_000
+SPACES_MAX = 1_000_000
 
 # For operators
 
@@ -38,6 +38,13 @@ class PoolTerms:
             raise InvalidInputError(
                 f"{len(set(self.bays))} different numbers; expected {self.spaces}", where="bays"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLots:
+    """Let several lots change, all or none."""
+
+    lots: "tuple[ChangeLot, ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,15 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class CountAll:
+    """Several pools of a lot were counted, all or none: ``(pool_id, free)``."""
+
+    lot_id: str
+    frees: tuple[tuple[str, int], ...]
+    seen_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A gate saw a car come (``inward``) or go; lot, gate and time together are its identity.
 
@@ -143,6 +159,13 @@ class Reconcile:
         pools = sorted(pool_id for pool_id, _ in self.counts)
         if any(one == other for one, other in pairwise(pools)):
             raise InvalidInputError("a pool stands twice", where="counts")
+
+
+@dataclass(frozen=True, slots=True)
+class SetSigns:
+    """Let guidance signs be as their documents say: ``(sign_id, document)``."""
+
+    signs: tuple[tuple[str, str], ...]
 
 
 # For drivers
@@ -234,12 +257,15 @@ class Tick:
 
 Command = (
     ChangeLot
+    | ChangeLots
     | CloseLot
     | OpenLot
     | SetCapacity
     | Count
+    | CountAll
     | RecordPassages
     | Reconcile
+    | SetSigns
     | Hold
     | Confirm
     | Cancel

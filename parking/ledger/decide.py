@@ -27,10 +27,12 @@ from parking.ledger.commands import (
     Arrive,
     Cancel,
     ChangeLot,
+    ChangeLots,
     CloseLot,
     Command,
     Confirm,
     Count,
+    CountAll,
     Depart,
     Extend,
     Hold,
@@ -38,16 +40,26 @@ from parking.ledger.commands import (
     Reconcile,
     RecordPassages,
     SetCapacity,
+    SetSigns,
     Tick,
 )
 from parking.ledger.displacing import displace
 from parking.ledger.draft import Draft
 from parking.ledger.due import pop
-from parking.ledger.events import Displaced, Event, Expired, Expiring, NotShown, Overstayed
+from parking.ledger.events import (
+    Displaced,
+    Event,
+    Expired,
+    Expiring,
+    NotShown,
+    Overstayed,
+    SignChanged,
+)
 from parking.ledger.lots import (
     change_lot,
     close_lot,
     count,
+    count_all,
     open_lot,
     reconcile,
     record_passages,
@@ -177,12 +189,21 @@ def _decide(draft: Draft, command: Command) -> None:
             extend(draft, command)
         case Count():
             count(draft, command)
+        case CountAll():
+            count_all(draft, command)
         case RecordPassages():
             record_passages(draft, command)
         case Reconcile():
             reconcile(draft, command)
         case ChangeLot():
             change_lot(draft, command)
+        case ChangeLots():
+            for lot in command.lots:
+                change_lot(draft, lot)
+        case SetSigns():
+            for sign_id, document in command.signs:
+                if draft.state.signs.get(sign_id) != document:
+                    draft.add(SignChanged(draft.now_ms, sign_id, document))
         case CloseLot():
             close_lot(draft, command)
         case OpenLot():
@@ -212,6 +233,7 @@ def _advance(draft: Draft, now_ms: int) -> None:
             lots=state.lots,
             over=state.over,
             kept_ms=state.kept_ms,
+            signs=state.signs,
         )
         if reservation is not None and reservation.due_ms == due.least.at_ms:
             draft.now_ms = max(due.least.at_ms, state.now_ms)

@@ -1,4 +1,4 @@
-"""What has happened: the entries of the append-only log, and their form as JSON.
+"""What has happened: the entries of the append-only log.
 
 An event carries all that its effect needs, so that a replay asks neither the rules nor a clock.
 ``at_ms`` (UTC epoch milliseconds) never falls from one event to the next. Fields are plain: text,
@@ -6,11 +6,7 @@ whole numbers, flags, None, and tuples of them. A field that a later version add
 so that older logs can be read.
 """
 
-import json
-from dataclasses import dataclass, fields
-from typing import get_args
-
-from parking.errors import ParkingError
+from dataclasses import dataclass
 
 # About lots and pools
 
@@ -119,6 +115,15 @@ class Passed:
     inward: bool
     pool_id: str = ""
     reservation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignChanged:
+    """A guidance sign is as ``document`` says (JSON, read by the service) from now on."""
+
+    at_ms: int
+    sign_id: str
+    document: str
 
 
 # About reservations
@@ -270,34 +275,4 @@ StayEvent = (
     | Overstayed
     | Displaced
 )
-Event = LotEvent | PoolEvent | StayEvent
-
-_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
-_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _KINDS.values()}
-_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def encode(event: Event) -> tuple[str, str]:
-    """Return an event as its kind and a JSON object with its fields."""
-    kind = type(event)
-    return kind.__name__, _encode_json({name: getattr(event, name) for name in _FIELDS[kind]})
-
-
-def decode(kind: str, body: str, *, where: str = "") -> Event:
-    """Return the event that ``encode`` wrote.
-
-    Raises
-    ------
-    ParkingError
-        If the kind is unknown or the body does not fit it; ``where`` tells which entry.
-    """
-    try:
-        values = json.loads(body)
-        for name, value in values.items():
-            if isinstance(value, list):
-                values[name] = tuple(value)
-        return _KINDS[kind](**values)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ParkingError(
-            f"not an event of this version: {kind!r} ({error})", where=where, reason="BROKEN_LOG"
-        ) from error
+Event = LotEvent | PoolEvent | SignChanged | StayEvent

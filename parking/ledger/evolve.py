@@ -31,6 +31,7 @@ from parking.ledger.events import (
     Overstayed,
     Passed,
     PoolChanged,
+    SignChanged,
     StayEvent,
 )
 from parking.ledger.reservation import OPEN, Reservation, ReservationState
@@ -50,6 +51,13 @@ def evolve(state: LedgerState, event: Event) -> LedgerState:
         state = _pool_event(state, event)
     elif isinstance(event, LotChanged | LotRulesSet | LotClosed | LotOpened | Passed):
         state = _lot_event(state, event)
+    elif isinstance(event, SignChanged):
+        state = replace(
+            state,
+            revision=state.revision + 1,
+            now_ms=event.at_ms,
+            signs=state.signs.set(event.sign_id, event.document),
+        )
     else:
         state = _stay_event(state, event)
     oldest = state.over.oldest()
@@ -160,7 +168,18 @@ def _stay_event(state: LedgerState, event: StayEvent) -> LedgerState:
     if isinstance(event, Held):
         return _held(state, event, revision)
     old = state.reservations[event.reservation_id]
+    new = reservation_after(old, event, revision)
+    state = _settle(state, event, old, new)
+    if old.offer_for and old.state is ReservationState.HELD and new.state not in OPEN:
+        return _unlink(state, new)
+    return state
+
+
+def reservation_after(old: Reservation, event: StayEvent, revision: int) -> Reservation:
+    """Return a reservation as an event, the log's ``revision``, leaves it."""
     match event:
+        case Held():
+            return held_reservation(event, revision)
         case Confirmed():
             new = replace(old, state=ReservationState.CONFIRMED, revision=revision, warn_ms=0)
         case Arrived():
@@ -213,14 +232,12 @@ def _stay_event(state: LedgerState, event: StayEvent) -> LedgerState:
             new = replace(
                 old, state=ReservationState.MOVED, revision=revision, moved_to=event.to_id
             )
-    state = _settle(state, event, old, new)
-    if new.offer_for and old.state is ReservationState.HELD and new.state not in OPEN:
-        return _unlink(state, new)
-    return state
+    return new
 
 
-def _held(state: LedgerState, event: Held, revision: int) -> LedgerState:
-    new = Reservation(
+def held_reservation(event: Held, revision: int) -> Reservation:
+    """Return a reservation as it begins."""
+    return Reservation(
         reservation_id=event.reservation_id,
         driver_id=event.driver_id,
         lot_id=event.lot_id,
@@ -243,6 +260,10 @@ def _held(state: LedgerState, event: Held, revision: int) -> LedgerState:
         offer_for=event.offer_for,
         equal_or_better=event.equal_or_better,
     )
+
+
+def _held(state: LedgerState, event: Held, revision: int) -> LedgerState:
+    new = held_reservation(event, revision)
     state = _settle(state, event, None, new)
     source = state.reservations.get(event.offer_for) if event.offer_for else None
     if source is None:
@@ -288,6 +309,7 @@ def _settle(
         lots=state.lots,
         over=over,
         kept_ms=state.kept_ms,
+        signs=state.signs,
     )
 
 

@@ -9,6 +9,7 @@ from parking.ledger.commands import (
     ChangeLot,
     CloseLot,
     Count,
+    CountAll,
     OpenLot,
     Passage,
     PoolTerms,
@@ -109,6 +110,18 @@ def count(draft: Draft, command: Count) -> None:
     """Take a count of cars; one that is older than the last changes nothing."""
     _in_time(draft, command.seen_ms, "seen_at")
     _counted(draft, command.lot_id, command.pool_id, command.occupied, command.seen_ms)
+
+
+def count_all(draft: Draft, command: CountAll) -> None:
+    """Take counts of free spaces of several pools."""
+    _lot(draft, command.lot_id)
+    _in_time(draft, command.seen_ms, "seen_at")
+    for k, (pool_id, free) in enumerate(command.frees):
+        terms = draft.pool(command.lot_id, pool_id).terms
+        spaces = terms.spaces if terms is not None else 0
+        if not 0 <= free <= spaces:
+            raise InvalidInputError(f"{free}; expected 0 to {spaces}", where=f"counts[{k}].free")
+        _counted(draft, command.lot_id, pool_id, spaces - free, command.seen_ms)
 
 
 def _counted(draft: Draft, lot_id: str, pool_id: str, occupied: int, seen_ms: int) -> None:

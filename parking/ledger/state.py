@@ -134,6 +134,8 @@ class LedgerState:
         The reservations that are over and still kept.
     kept_ms
         How long they are kept.
+    signs
+        Documents of the guidance signs, by id.
     """
 
     revision: int = 0
@@ -145,6 +147,7 @@ class LedgerState:
     lots: Map[str, LotBook] = field(default_factory=Map)
     over: Kept = NOTHING_KEPT
     kept_ms: int = KEPT_MS
+    signs: Map[str, str] = field(default_factory=Map)
 
 
 def lot_rules(state: LedgerState, lot_id: str, rules: Rules) -> LotRules:

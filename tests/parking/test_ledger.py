@@ -20,11 +20,10 @@ from parking.ledger import (
     SetCapacity,
     Tick,
     apply,
-    decode,
-    encode,
     faults,
     replay,
 )
+from parking.store.codec import decode, encode
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
