@@ -71,9 +71,10 @@ class Pool:
 
     def __post_init__(self) -> None:
         check_id(self.id, where="id")
-        if self.bays and len(set(self.bays)) != self.capacity:
+        if self.bays and not len(self.bays) == len(set(self.bays)) == self.capacity:
             raise InvalidInputError(
-                f"{len(set(self.bays))} different numbers; expected the capacity, {self.capacity}",
+                f"{len(self.bays)} numbers, {len(set(self.bays))} different ones; expected the "
+                f"capacity, {self.capacity}",
                 where="bays",
             )
         if not 0 <= self.capacity <= MAX_SPACES:

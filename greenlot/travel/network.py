@@ -10,8 +10,10 @@ not known. From a point to its street and back as the crow flies. Two points tha
 each other than to their streets need no street: 1.3 x the straight line.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,7 @@ Ints = NDArray[np.int64]
 MAX_AWAY_M = 1000.0
 """Who is further from every street is out of reach."""
 UNREACHABLE_S = -1
+KEPT_QUESTIONS, KEPT_POINTS = 8, 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +49,7 @@ class _Points:
 
 
 class NetworkTravel:
-    """``TravelTimes`` on a road network; searches are kept from call to call.
+    """``TravelTimes`` on a road network; searches are kept from call to call, for one thread.
 
     Parameters
     ----------
@@ -73,6 +76,7 @@ class NetworkTravel:
         self._projection = projection
         self._driving = Driving(graph, self._streets)
         self._walking = Walking(self._streets)
+        self._asked: OrderedDict[tuple[Any, ...], tuple[_Points, Ints]] = OrderedDict()
         self._entrances = self._read_entrances(lots)
         self.least_detour = self._measure_least_detour()
 
@@ -154,8 +158,22 @@ class NetworkTravel:
         return metres
 
     def _points(self, lon: Floats, lat: Floats) -> tuple[_Points, Ints]:
-        """Return the different points, and which of them stands where in the arrays."""
+        """Return the different points, and which of them stands where in the arrays.
+
+        The answers to the last questions are kept: a city's lots are asked about over and over.
+        """
         lon, lat = np.broadcast_arrays(np.asarray(lon, float), np.asarray(lat, float))
+        if lon.size > KEPT_POINTS:
+            return self._look_up(lon, lat)
+        key = (lon.shape, lon.tobytes(), lat.tobytes())
+        if key not in self._asked:
+            self._asked[key] = self._look_up(lon, lat)
+            if len(self._asked) > KEPT_QUESTIONS:
+                self._asked.popitem(last=False)
+        self._asked.move_to_end(key)
+        return self._asked[key]
+
+    def _look_up(self, lon: Floats, lat: Floats) -> tuple[_Points, Ints]:
         different, at = np.unique(lon.ravel() + 1j * lat.ravel(), return_inverse=True)
         x_m, y_m = self._projection.to_metres(different.real, different.imag)
         # Where the projection ends, the point is further off than any street.

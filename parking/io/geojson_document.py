@@ -46,6 +46,7 @@ def _pool_document(pool: Pool) -> dict[str, Any]:
         "seen_at": None if pool.seen_ms is None else format_instant(pool.seen_ms),
         "connector": None if pool.connector is None else str(pool.connector),
         "power_kw": pool.power_kw,
+        "bays": list(pool.bays) or None,
     } | ({"bays": list(pool.bays)} if pool.bays else {})
 
 

@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 from xml.etree import ElementTree as ET
@@ -14,6 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from traffic.errors import InvalidInputError
 
 Floats = NDArray[np.float64]
+
+# Making one takes longer than projecting some hundred points.
+_proj = lru_cache(maxsize=16)(pyproj.Proj)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +75,12 @@ class SumoProjection:
 
     def to_metres(self, lon: ArrayLike, lat: ArrayLike) -> tuple[Floats, Floats]:
         """Return ``x_m, y_m`` in the network; infinite where the projection ends."""
-        x_m, y_m = pyproj.Proj(self.parameters)(np.asarray(lon), np.asarray(lat))
+        x_m, y_m = _proj(self.parameters)(np.asarray(lon), np.asarray(lat))
         return np.asarray(x_m) + self.dx_m, np.asarray(y_m) + self.dy_m
 
     def to_degrees(self, x_m: ArrayLike, y_m: ArrayLike) -> tuple[Floats, Floats]:
         """Return ``lon, lat`` of points in the network."""
-        lon, lat = pyproj.Proj(self.parameters)(
+        lon, lat = _proj(self.parameters)(
             np.asarray(x_m) - self.dx_m, np.asarray(y_m) - self.dy_m, inverse=True
         )
         return np.asarray(lon), np.asarray(lat)

@@ -196,6 +196,9 @@ MISTAKES: list[tuple[Change, str]] = [
     (pool(seen_at=1_795_384_800), "pools[0].seen_at: 1795384800; expected text"),
     (pool(connector="ccs"), "pools[0].connector: 'ccs'; expected one of gbt_ac"),
     (pool(power_kw=0), "pools[0].power_kw: 0.0; expected more than 0"),
+    (pool(bays=["1"]), "pools[0].bays: "),
+    (pool(bays="1-50"), "pools[0].bays: '1-50'; expected a list"),
+    (pool(bays=[7]), "pools[0].bays[0]: 7; expected text"),
     (pool(kw=7), "pools[0].kw: unknown; expected id, class"),
     (pool(capcity=7), "pools[0].capcity: unknown; did you mean 'capacity'?"),
     (lot(tariff=500), "tariff: 500; expected an object"),
@@ -333,7 +336,7 @@ hours = st.builds(
 
 @st.composite
 def pools(draw: st.DrawFn) -> Pool:
-    capacity = draw(st.integers(0, 10**6))
+    capacity = draw(st.integers(0, 4) | st.integers(0, 10**6))
     quota = draw(st.integers(0, capacity))
     return Pool(
         id=draw(ids),
@@ -345,6 +348,9 @@ def pools(draw: st.DrawFn) -> Pool:
         seen_ms=draw(st.none() | st.integers(0, 7 * 10**12)),
         connector=draw(st.none() | st.sampled_from(Connector)),
         power_kw=draw(st.none() | st.floats(0.001, 10_000)),
+        bays=draw(st.sampled_from([(), tuple(f"A{k}" for k in range(capacity))]))
+        if capacity < 5
+        else (),
     )
 
 
