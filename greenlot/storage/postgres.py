@@ -147,6 +147,8 @@ class Postgres:
             If the database does not answer.
         """
         with self._read_gate:
+            if self._closing.is_set():
+                raise StorageError("is closed", where=self.where)
             for last in (False, True):
                 try:
                     if self._reading is None or self._reading.closed:
@@ -199,7 +201,8 @@ class Postgres:
         self._reader.shutdown()
         self._end_listener()
         _close(self._writing)
-        _close(self._reading)
+        with self._read_gate:
+            _close(self._reading)
 
     def _end_listener(self) -> None:
         if self._listener is None:
