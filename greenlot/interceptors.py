@@ -26,6 +26,7 @@ CODES: dict[type[Exception], int] = {
     parking.errors.InvalidInputError: code_pb2.INVALID_ARGUMENT,
     parking.errors.NotFoundError: code_pb2.NOT_FOUND,
     parking.errors.NoSpaceError: code_pb2.RESOURCE_EXHAUSTED,
+    parking.errors.TooManyError: code_pb2.RESOURCE_EXHAUSTED,
     parking.errors.StateError: code_pb2.FAILED_PRECONDITION,
     parking.errors.RuleError: code_pb2.FAILED_PRECONDITION,
     parking.errors.UnavailableError: code_pb2.UNAVAILABLE,

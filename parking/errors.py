@@ -42,6 +42,12 @@ class NoSpaceError(ParkingError):
     reason = "NO_SPACE"
 
 
+class TooManyError(ParkingError):
+    """One caller asks too often; nothing was decided, and a later call may succeed."""
+
+    reason = "TOO_MANY"
+
+
 class StateError(ParkingError):
     """The reservation is in a state that does not allow the step."""
 

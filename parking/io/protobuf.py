@@ -9,9 +9,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from parking.allocation import PassedOver
-from parking.errors import InvalidInputError
-from parking.inventory import Connector, Lot, Pool, SpaceClass, check_position
+from parking.errors import InvalidInputError, NotFoundError
+from parking.inventory import Connector, Lot, SpaceClass, check_position
 from parking.ledger import Reservation, ReservationState
+from parking.privacy import check_driver_key
 from parking.requests import MAX_STAY_MS, MAX_WALK_M, MIN_STAY_MS, ParkingRequest
 from parking.v1 import parking_pb2 as pb
 
@@ -26,6 +27,7 @@ STATES = {
     ReservationState.CANCELLED: pb.Reservation.STATE_CANCELLED,
     ReservationState.NO_SHOW: pb.Reservation.STATE_NO_SHOW,
     ReservationState.DISPLACED: pb.Reservation.STATE_DISPLACED,
+    ReservationState.MOVED: pb.Reservation.STATE_MOVED,
 }
 CLASSES = {
     SpaceClass.STANDARD: pb.SPACE_CLASS_STANDARD,
@@ -52,19 +54,34 @@ def check_uuid(text: str, *, where: str = "request_id") -> None:
         raise InvalidInputError(f"{text[:MAX_TEXT]!r}; expected a UUID", where=where) from None
 
 
-def reservation_name(city_id: str, reservation_id: str) -> str:
-    """Return the resource name of a reservation."""
-    return f"cities/{city_id}/reservations/{reservation_id}"
+def resource_name(city_id: str, kind: str, key: str) -> str:
+    """Return a resource name: ``kind`` is ``lots``, ``reservations``, ``drivers`` or ``signs``."""
+    return f"cities/{city_id}/{kind}/{key}"
 
 
-def reservation_id_from_name(name: str, city_id: str) -> str:
-    """Return the id of a reservation's resource name, or raise InvalidInputError."""
-    match = re.fullmatch(r"cities/([^/]{1,64})/reservations/([^/]{1,64})", name)
-    if match is None or match[1] != city_id:
+def key_of_name(name: str, city_id: str, kind: str, *, where: str = "name") -> str:
+    """Return the last part of a resource name.
+
+    Raises
+    ------
+    InvalidInputError
+        It is not a name of that kind.
+    NotFoundError
+        It names another city.
+    """
+    match = re.fullmatch(r"cities/([^/]{1,64})/([a-z]+)/([^/\x00-\x1f]{1,200})", name[:400])
+    if match is None or len(name) > 400 or match[2] != kind:
         raise InvalidInputError(
-            f"{name[:200]!r}; expected cities/{city_id}/reservations/{{reservation}}", where="name"
+            f"{name[:100]!r}; expected cities/{city_id}/{kind}/{{id}}", where=where
         )
-    return match[2]
+    if match[1] != city_id:
+        raise NotFoundError(f"no city {match[1]!r}; this is cities/{city_id}", where=where)
+    return match[3]
+
+
+def reservation_id_from_name(name: str, city_id: str, *, where: str = "name") -> str:
+    """Return the id of a reservation's resource name, or raise."""
+    return key_of_name(name, city_id, "reservations", where=where)
 
 
 def ms_from_timestamp(time: Timestamp, *, where: str) -> int:
@@ -110,8 +127,7 @@ def space_class(value: "pb.SpaceClass.ValueType") -> SpaceClass:
 def request_from_proto(message: pb.RequestAssignmentRequest, now_ms: int) -> ParkingRequest:
     """Turn a message into a request, or raise InvalidInputError with the field."""
     check_uuid(message.request_id)
-    if not 1 <= len(message.driver_id) <= MAX_TEXT:
-        raise InvalidInputError("expected 1 to 64 characters", where="driver_id")
+    check_driver_key(message.driver_id)
     for field in ("origin", "destination", "duration"):
         if not message.HasField(field):
             raise InvalidInputError("is missing", where=field)
@@ -155,15 +171,20 @@ def reservation_to_proto(
 ) -> pb.Reservation:
     """Turn a reservation into its message; ``lot`` is None where the city no longer has it."""
     message = pb.Reservation(
-        name=reservation_name(city_id, reservation.reservation_id),
+        name=resource_name(city_id, "reservations", reservation.reservation_id),
         state=STATES[reservation.state],
-        lot=f"cities/{city_id}/lots/{reservation.lot_id}",
+        lot=resource_name(city_id, "lots", reservation.lot_id),
         pool_id=reservation.pool_id,
         price_fen=reservation.price_fen,
         drive_s=reservation.drive_s,
         walk_s=reservation.walk_s,
         cost_fen=reservation.cost_fen,
         revision=reservation.revision,
+        reason=reservation.reason,
+        equal_or_better=reservation.equal_or_better,
+        bay=reservation.bay,
+        expiring=reservation.expiring and reservation.state is ReservationState.HELD,
+        overstay=reservation.overstay,
         passed_over=[
             pb.PassedOver(
                 lot=f"cities/{city_id}/lots/{item.lot_id}",
@@ -174,6 +195,13 @@ def reservation_to_proto(
             for item in passed_over
         ],
     )
+    for field, key in (
+        ("offer", reservation.offer_id),
+        ("offer_for", reservation.offer_for),
+        ("moved_to", reservation.moved_to),
+    ):
+        if key:
+            setattr(message, field, resource_name(city_id, "reservations", key))
     if lot is not None:
         message.lot_display_name = lot.name
         message.entrance_edge = lot.entrance_edge
@@ -182,34 +210,8 @@ def reservation_to_proto(
     message.leave_at.FromMilliseconds(reservation.leave_ms)
     if reservation.state is ReservationState.HELD:
         message.hold_expires_at.FromMilliseconds(reservation.hold_expires_ms)
-    return message
-
-
-def lot_to_proto(lot: Lot, city_id: str, pools: Sequence[pb.Pool], walk_m: float) -> pb.Lot:
-    """Turn a lot into its message."""
-    return pb.Lot(
-        name=f"cities/{city_id}/lots/{lot.id}",
-        display_name=lot.name,
-        location=pb.LatLng(latitude=lot.lat, longitude=lot.lon),
-        kind=lot.kind,
-        max_height_cm=lot.max_height_cm or 0,
-        pools=pools,
-        walk_m=walk_m,
-    )
-
-
-def pool_to_proto(pool: Pool, bookable: int, price_fen: int) -> pb.Pool:
-    """Turn a pool into its message."""
-    message = pb.Pool(
-        pool_id=pool.id,
-        space_class=CLASSES[pool.space_class],
-        capacity=pool.capacity,
-        bookable=bookable,
-        price_fen=price_fen,
-        power_kw=pool.power_kw or 0.0,
-    )
-    if pool.connector is not None:
-        message.connector = CONNECTORS[pool.connector]
-    if pool.seen_ms is not None:
-        message.seen_at.FromMilliseconds(pool.seen_ms)
+    if reservation.arrived_ms is not None:
+        message.arrived_at.FromMilliseconds(reservation.arrived_ms)
+    if reservation.left_ms is not None:
+        message.left_at.FromMilliseconds(reservation.left_ms)
     return message

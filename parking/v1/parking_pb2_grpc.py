@@ -334,7 +334,7 @@ class ParkingServiceServicer(object):
 
     def ListReservations(self, request, context):
         """Lists reservations of a driver or of a lot that are open or ended in the last
-        24 hours, by revision.
+        24 hours, the earliest held first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -108,7 +108,7 @@ class ParkingServiceStub:
     """
     ListReservations: _grpc.UnaryUnaryMultiCallable[_parking_pb2.ListReservationsRequest, _parking_pb2.ListReservationsResponse]
     """Lists reservations of a driver or of a lot that are open or ended in the last
-    24 hours, by revision.
+    24 hours, the earliest held first.
     """
     WatchReservations: _grpc.UnaryStreamMultiCallable[_parking_pb2.WatchReservationsRequest, _parking_pb2.Reservation]
     """Streams all changes of a driver's reservations, offers included: first what
@@ -250,7 +250,7 @@ class ParkingServiceAsyncStub(ParkingServiceStub):
     """
     ListReservations: _aio.UnaryUnaryMultiCallable[_parking_pb2.ListReservationsRequest, _parking_pb2.ListReservationsResponse]  # type: ignore[assignment]
     """Lists reservations of a driver or of a lot that are open or ended in the last
-    24 hours, by revision.
+    24 hours, the earliest held first.
     """
     WatchReservations: _aio.UnaryStreamMultiCallable[_parking_pb2.WatchReservationsRequest, _parking_pb2.Reservation]  # type: ignore[assignment]
     """Streams all changes of a driver's reservations, offers included: first what
@@ -461,7 +461,7 @@ class ParkingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_parking_pb2.ListReservationsResponse, _abc.Awaitable[_parking_pb2.ListReservationsResponse]]:
         """Lists reservations of a driver or of a lot that are open or ended in the last
-        24 hours, by revision.
+        24 hours, the earliest held first.
         """
 
     @_abc_1.abstractmethod
