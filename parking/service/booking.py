@@ -167,7 +167,10 @@ class BookingCalls:
                 refusal = refuse()
                 if refusal is not None:
                     return await writer.refuse(key, digest, refusal)
-                given = await find()
+                try:
+                    given = await find()
+                except RuleError as limit:
+                    return await writer.refuse(key, digest, limit)
                 if isinstance(given, Unserved):
                     none = NoSpaceError(
                         f"no space for the whole stay: {given.reason}", reason=given.reason

@@ -32,6 +32,7 @@ class _Asked:
 
     request: ParkingRequest
     driver_id: str
+    is_offer: bool
     shut: frozenset[str]
     answer: "asyncio.Future[Assigned | Unserved]"
 
@@ -51,13 +52,18 @@ class Finder:
 
         ``offer_for``: it is to take that reservation's place, in another lot; then the booking
         rules do not apply.
+
+        Raises
+        ------
+        RuleError
+            The driver may not book any more, when its turn comes.
         """
         if offer_for is None:
             shut = self._refusing(request, driver_id)
         else:
             shut = frozenset([offer_for.lot_id])
         future: asyncio.Future[Assigned | Unserved] = asyncio.get_running_loop().create_future()
-        self._asked.append(_Asked(request, driver_id, shut, future))
+        self._asked.append(_Asked(request, driver_id, offer_for is not None, shut, future))
         self._wake.set()
         return await future
 
@@ -84,13 +90,27 @@ class Finder:
             await self._wake.wait()
             await asyncio.sleep(BATCH_WINDOW_S)
             self._wake.clear()
-            batch = [item for item in self._asked if not item.answer.done()]
-            self._asked = []
+            batch, self._asked = _one_a_driver(self._asked)
+            if self._asked:
+                self._wake.set()
+            batch = [item for item in batch if not self._refused(item)]
             groups: dict[frozenset[str], list[_Asked]] = {}
             for item in batch:
                 groups.setdefault(item.shut, []).append(item)
             for shut, group in groups.items():
                 await self._solve(group, shut)
+
+    def _refused(self, item: _Asked) -> bool:
+        """Whether a driver may not book any more, now that the batch before is decided."""
+        desk = self._desk
+        if item.is_offer or desk.places.own_rules:
+            return False
+        refusal = booking_refusal(
+            desk.writer.state, item.driver_id, desk.writer.now_ms(), desk.rules
+        )
+        if refusal is not None:
+            item.answer.set_exception(refusal)
+        return refusal is not None
 
     async def _solve(self, group: Sequence[_Asked], shut: frozenset[str]) -> None:
         state = self._desk.writer.state
@@ -186,3 +206,19 @@ def offer_hold(lost: Reservation, given: Assigned, wish: str | None = None) -> H
         offer_for=lost.reservation_id,
         equal_or_better=cost_fen <= lost.cost_fen,
     )
+
+
+def _one_a_driver(asked: Sequence[_Asked]) -> tuple[list[_Asked], list[_Asked]]:
+    """Return who comes into this batch, and who waits: a driver's requests go one by one.
+
+    Else one that the driver's limit will refuse could take a space from another in the solution,
+    who would be told that there is none.
+    """
+    drivers: set[str] = set()
+    batch: list[_Asked] = []
+    later: list[_Asked] = []
+    for item in asked:
+        if not item.answer.done():
+            (later if item.driver_id in drivers else batch).append(item)
+            drivers.add(item.driver_id)
+    return batch, later
