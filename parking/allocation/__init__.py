@@ -1,7 +1,7 @@
 """A batch of requests to pools: as many served as possible, then at least total cost."""
 
 from parking.allocation.arcs import Arcs, find_arcs
-from parking.allocation.assign import Assignment, assign
+from parking.allocation.batch import Assignment, assign
 from parking.allocation.held import Tentative
 from parking.allocation.reasons import NO_POOL_IN_REACH, OUTSIDE_OPTION, REASONS
 from parking.allocation.result import AllocationResult, Assigned, PassedOver, Unserved

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from parking.allocation.assign import TIME_LIMIT_S, Assignment, Surcharge, assign
+from parking.allocation.batch import TIME_LIMIT_S, Assignment, Surcharge, assign
 from parking.allocation.held import Tentative
 from parking.allocation.reasons import OUTSIDE_OPTION, passed_over, why_unserved
 from parking.allocation.result import AllocationResult, Assigned, PassedOver, Unserved
