@@ -18,10 +18,11 @@ from grpc_reflection.v1alpha import reflection
 
 from greenlot.city import City
 from greenlot.clock import system_clock
+from greenlot.driver_secrets import driver_secrets
 from greenlot.errors import StartError, StoreBrokenError
 from greenlot.interceptors import ErrorInterceptor
 from greenlot.storage import Condition
-from greenlot.stores import open_stores
+from greenlot.stores import is_postgres, open_stores
 from parking.errors import UnavailableError
 from parking.service import ParkingService
 from parking.v1 import parking_pb2, parking_pb2_grpc
@@ -73,6 +74,8 @@ class CityServer:
     ) -> None:
         self._listen = listen
         self._health = health.aio.HealthServicer()
+        shared = store is not None and is_postgres(store)
+        secrets = driver_secrets(data, city.id, shared=shared)
         self._stores = open_stores(store, data=data, city_id=city.id)
         self._looking: asyncio.Task[None] | None = None
         self.broken = asyncio.Event()
@@ -89,6 +92,7 @@ class CityServer:
             lots=city.lots,
             store=self._stores.reservations,
             clock=clock,
+            secrets=secrets,
         )
         self.address = ""
 

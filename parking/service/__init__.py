@@ -29,6 +29,9 @@ from parking.travel import GreatCircle, TravelTimes
 from parking.v1 import parking_pb2_grpc
 
 TICK_S = 0.5
+DAY_MS = 86_400_000
+DRIVERS_KEPT_MS = 180 * DAY_MS
+"""Whose a driver key is, is kept so long after it was last said; longer if a rule looks longer."""
 
 __all__ = ["ParkingService"]
 
@@ -86,6 +89,7 @@ class ParkingService(
         self.signs = Signs(self.desk)
         self.allowance = Allowance(time.monotonic)
         self._lots = lots
+        self._forgotten_ms = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -141,6 +145,23 @@ class ParkingService(
             await asyncio.sleep(TICK_S)
             try:
                 await self.desk.writer.tick()
+                await self._forget_drivers()
             except ParkingError:
                 # The store cannot write now; what is due stays due.
                 continue
+
+    async def _forget_drivers(self) -> None:
+        """Once a day, forget who those drivers are that have not been named for long."""
+        desk = self.desk
+        now_ms = desk.clock()
+        if now_ms - self._forgotten_ms < DAY_MS:
+            return
+        self._forgotten_ms = now_ms
+        windows = [desk.rules.no_show_window_s]
+        windows += [
+            book.rules.no_show_window_s or 0
+            for book in desk.writer.durable.lots.values()
+            if book.rules is not None
+        ]
+        kept_ms = max(DRIVERS_KEPT_MS, max(windows) * 1000)
+        await asyncio.wrap_future(desk.drivers.forget(now_ms - kept_ms))
