@@ -105,6 +105,8 @@ class LedgerWriter:
         self._flushing: asyncio.Task[None] | None = None
         self._under_way: dict[str, tuple[bytes, asyncio.Future[bytes]]] = {}
         self._on_its_way: set[str] = set()
+        self._asked: dict[str, asyncio.Future[Answer | None]] = {}
+        self._looking: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._forgotten_ms = 0
         self._look = self._closing = False
@@ -165,11 +167,10 @@ class LedgerWriter:
         InvalidInputError
             The id was used with another request.
         """
-        if request_id not in self._under_way:
-            looking = self._store.answers((request_id,))
-            known = looking.result() if looking.done() else await asyncio.wrap_future(looking)
-            if request_id in known:
-                return _told_again(known[request_id], digest)
+        if request_id not in self._under_way and not self._store.is_new(request_id):
+            known = await self._look_up(request_id)
+            if known is not None:
+                return _told_again(known, digest)
         if request_id in self._under_way:
             first, future = self._under_way[request_id]
             _same(first, digest)
@@ -377,6 +378,32 @@ class LedgerWriter:
             else:
                 self._settle(job, None)
         self._state, self._decided = state, going
+
+    # What was answered before
+
+    async def _look_up(self, request_id: str) -> Answer | None:
+        """Ask the store; while it is asked, others wait and are asked for together."""
+        future = self._asked.get(request_id)
+        if future is None:
+            future = self._asked[request_id] = self._loop.create_future()
+            if self._looking is None:
+                self._looking = self._loop.create_task(self._look_ups())
+        return await asyncio.shield(future)
+
+    async def _look_ups(self) -> None:
+        while self._asked:
+            asked, self._asked = self._asked, {}
+            try:
+                looking = self._store.answers(tuple(asked))
+                known = looking.result() if looking.done() else await asyncio.wrap_future(looking)
+            except ParkingError as error:
+                for future in asked.values():
+                    future.add_done_callback(lambda done: done.exception())
+                    future.set_exception(error)
+                continue
+            for request_id, future in asked.items():
+                future.set_result(known.get(request_id))
+        self._looking = None
 
     # What others write
 

@@ -16,6 +16,7 @@ from parking.ledger import Event
 from parking.store.codec import decode, encode
 from parking.store.port import FORGET_MAX, Answer, Batch, Rebase, stale, subject_of
 from parking.store.refusals import decode_refusal, encode_refusal, translated, unavailable
+from parking.store.seen import Seen
 
 T = TypeVar("T")
 
@@ -93,6 +94,8 @@ class SqliteStore:
         except StorageError as error:
             raise unavailable(error) from error
         self.drivers = _Drivers(self._database, self._submit)
+        rows = self._database.reader.execute("SELECT request_id FROM answer")
+        self._seen = Seen(request_id for (request_id,) in rows)
 
     @property
     def condition(self) -> Condition:
@@ -110,6 +113,8 @@ class SqliteStore:
 
     def append(self, batch: Batch, rebase: Rebase | None = None) -> "Future[None]":
         """Write a batch; done when it is on the disk, together with others in one fsync."""
+        for answer in batch.answers:
+            self._seen.add(answer.request_id)
 
         def work(connection: apsw.Connection) -> None:
             last = connection.execute("SELECT coalesce(max(revision), 0) FROM log").get
@@ -130,6 +135,10 @@ class SqliteStore:
             return None
         digest, at_ms, reply, refusal = row
         return Answer(request_id, digest, at_ms, reply, decode_refusal(refusal))
+
+    def is_new(self, request_id: str) -> bool:
+        """Whether a request was surely never answered."""
+        return not self._seen.may_hold(request_id)
 
     def answers(self, request_ids: Sequence[str]) -> "Future[Mapping[str, Answer]]":
         """Return the answers that are known of these requests."""

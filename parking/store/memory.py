@@ -64,6 +64,10 @@ class MemoryStore:
         """Return the answer given to a request, if it is known."""
         return self._answers.get(request_id)
 
+    def is_new(self, request_id: str) -> bool:
+        """Whether a request was surely never answered."""
+        return request_id not in self._answers
+
     def answers(self, request_ids: Sequence[str]) -> "Future[Mapping[str, Answer]]":
         """Return the answers that are known of these requests."""
         return _done(self._known(request_ids))

@@ -90,6 +90,9 @@ class ReservationStore(Protocol):
     def answer(self, request_id: str) -> Answer | None:
         """Return the answer given to a request, if it is known. May wait for the database."""
 
+    def is_new(self, request_id: str) -> bool:
+        """Whether a request was surely never answered; False = ask ``answers``. At once."""
+
     def answers(self, request_ids: Sequence[str]) -> "Future[Mapping[str, Answer]]":
         """Return the answers that are known of these requests."""
 

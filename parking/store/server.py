@@ -124,6 +124,10 @@ class PostgresStore:
             request_id
         )
 
+    def is_new(self, request_id: str) -> bool:
+        """Whether a request was surely never answered: another server may have answered it."""
+        return False
+
     def answers(self, request_ids: Sequence[str]) -> "Future[Mapping[str, Answer]]":
         """Return the answers that are known of these requests."""
         wanted = list(request_ids)
