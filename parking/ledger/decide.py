@@ -57,6 +57,7 @@ from parking.ledger.events import (
 )
 from parking.ledger.lots import (
     change_lot,
+    change_lots,
     close_lot,
     count,
     count_all,
@@ -198,8 +199,7 @@ def _decide(draft: Draft, command: Command) -> None:
         case ChangeLot():
             change_lot(draft, command)
         case ChangeLots():
-            for lot in command.lots:
-                change_lot(draft, lot)
+            change_lots(draft, command)
         case SetSigns():
             for sign_id, document in command.signs:
                 if draft.state.signs.get(sign_id) != document:

@@ -7,6 +7,7 @@ from parking.errors import InvalidInputError, NotFoundError
 from parking.ledger.commands import (
     Arrive,
     ChangeLot,
+    ChangeLots,
     CloseLot,
     Count,
     CountAll,
@@ -37,6 +38,15 @@ from parking.occupancy import left_unseen
 
 AHEAD_MAX_MS = 60_000
 """How far a lot's clock may be ahead of ours."""
+
+
+def change_lots(draft: Draft, command: ChangeLots) -> None:
+    """Take several descriptions over; a mistake in one is told with its place, and none counts."""
+    for k, lot in enumerate(command.lots):
+        try:
+            change_lot(draft, lot)
+        except InvalidInputError as error:
+            raise InvalidInputError(error.message, where=f"lots[{k}].{error.where}") from None
 
 
 def change_lot(draft: Draft, command: ChangeLot) -> None:
@@ -159,7 +169,7 @@ def record_passages(draft: Draft, command: RecordPassages) -> None:
     """Take gate reports in: new ones count, others do nothing, in whatever order they come."""
     _lot(draft, command.lot_id)
     for k, passage in enumerate(command.passages):
-        _in_time(draft, passage.seen_ms, f"passages[{k}].seen_at")
+        _in_time(draft, passage.seen_ms, f"events[{k}].seen_at")
         if passage.pool_id:
             draft.pool(command.lot_id, passage.pool_id)
         if not is_known(draft.state.lots[command.lot_id], passage, draft.now_ms):
