@@ -277,8 +277,10 @@ class Postgres:
         connection = self._writing
         try:
             self.step("begin", connection)
-            connection.execute("BEGIN")
-            done = work(connection)
+            # Statements whose answers nobody waits for travel with the next one.
+            with connection.pipeline():
+                connection.execute("BEGIN")
+                done = work(connection)
             self.step(last_step, connection)
         except BaseException as error:
             self._roll_back(connection, error)

@@ -4,6 +4,7 @@ A copy is made in one transaction on each side: it is the ledger of one moment, 
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import apsw
@@ -24,6 +25,7 @@ from parking.store.embedded import (
 from parking.store.occupancy import changes
 from parking.store.server import count_occupancy
 
+CHUNK_ROWS = 5000
 COPIED = {
     "log": "revision, at_ms, kind, version, subject, body",
     "answer": "request_id, digest, at_ms, reply, refusal",
@@ -135,10 +137,11 @@ def _copy_in(connection: Connection, city: str, file: apsw.Connection, state: Le
         raise StorageError(f"holds a ledger of {city!r} already", where="the database")
     with connection.cursor() as cursor:
         for table, columns in COPIED.items():
-            statement = f"COPY parking_{table} (city, {columns}) FROM STDIN"
-            with cursor.copy(statement) as copy:
-                for values in file.execute(f"SELECT {columns} FROM {table}"):
-                    copy.write_row((city, *values))
+            places = ", ".join(["%s"] * (1 + len(columns.split(", "))))
+            statement = f"INSERT INTO parking_{table} (city, {columns}) VALUES ({places})"
+            rows = iter(file.execute(f"SELECT {columns} FROM {table}"))
+            while chunk := [(city, *values) for values in islice(rows, CHUNK_ROWS)]:
+                cursor.executemany(statement, chunk)
     connection.execute(sql.MOVE_HEAD, (state.revision, city))
     count_occupancy(connection, city, changes(LedgerState(), state, ()))
 
