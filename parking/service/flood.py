@@ -14,7 +14,7 @@ class Allowance:
     Nothing is stored for what is refused here: it costs no write and no lasting memory.
     """
 
-    def __init__(self, clock: Callable[[], float], *, burst: int = 20, per_s: float = 1.0) -> None:
+    def __init__(self, clock: Callable[[], float], *, burst: int = 50, per_s: float = 10.0) -> None:
         self._clock = clock
         self._burst = float(burst)
         self._per_s = per_s
