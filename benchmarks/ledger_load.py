@@ -24,7 +24,7 @@ import psycopg
 import tests.reliability  # noqa: F401  (before gRPC: see there)
 from benchmarks.ledger_city import write_load_city
 from benchmarks.ledger_clients import ECHO
-from tests.reliability.postgres_server import running
+from tests.reliability.postgres_server import DURABLE, running
 from tests.reliability.server_process import ServerProcess
 
 AT_ONCE = 64
@@ -137,7 +137,7 @@ def main() -> None:
             with ServerProcess(city, root / "data", f"sqlite:{root / 'l.sqlite'}") as server:
                 report["sqlite"] = measure("drivers", [server.address], given.seconds)
         if given.store != "sqlite":
-            with running() as database:
+            with running(DURABLE) as database:
                 report["bare_postgres"] = bare_postgres_commits(database.url, 3.0)
                 with ServerProcess(city, root / "data-pg", database.url) as server:
                     report["postgres"] = measure("drivers", [server.address], given.seconds)

@@ -257,7 +257,7 @@ class LedgerWriter:
 
     async def _put(self, job: _Job) -> bytes:
         self._state = self._decide(job, self._state)
-        if job.outdated is not None:
+        if job.outdated is not None and self._store.shared:
             # Another server may have made room that this one has not heard of.
             await self.refresh()
             self._state = self._decide(job, self._state)

@@ -102,6 +102,11 @@ class SqliteStore:
         """Whether it can be written, as the last attempt showed."""
         return self._database.condition
 
+    @property
+    def shared(self) -> bool:
+        """Whether others may write it too: never."""
+        return False
+
     def read(self, after_revision: int = 0) -> Iterator[Event]:
         """Yield the log's events after a revision, in order."""
         for _, event in self._events("WHERE revision > ? ORDER BY revision", after_revision):

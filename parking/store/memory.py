@@ -27,6 +27,11 @@ class MemoryStore:
         self.condition = Condition.OK
         self.drivers = MemoryDriverMap()
 
+    @property
+    def shared(self) -> bool:
+        """Whether others may write it too: more than one listens."""
+        return len(self._told) > 1
+
     def read(self, after_revision: int = 0) -> Iterator[Event]:
         """Yield the log's events after a revision, in order."""
         yield from self._events[after_revision:]

@@ -67,6 +67,10 @@ class ReservationStore(Protocol):
         """Whether it can be written, as the last attempt showed."""
 
     @property
+    def shared(self) -> bool:
+        """Whether others may write it too."""
+
+    @property
     def drivers(self) -> DriverMap:
         """The one table that knows whose a driver key is."""
 

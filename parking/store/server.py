@@ -76,6 +76,11 @@ class PostgresStore:
         """Whether it can be written, as the last attempt showed."""
         return self._database.condition
 
+    @property
+    def shared(self) -> bool:
+        """Whether others may write it too."""
+        return True
+
     def read(self, after_revision: int = 0) -> Iterator[Event]:
         """Yield the log's events after a revision, in order."""
         found: list[Event] | None = None
