@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from types import MappingProxyType
 
 from parking.errors import InvalidInputError
@@ -32,6 +33,11 @@ def _check(rules: object) -> None:
         value = getattr(rules, name, None)
         if value is not None and not low <= value <= high:
             raise InvalidInputError(f"expected {low} to {high}, got {value}", where=name)
+
+
+@lru_cache
+def _caution(stale_s: int, percent_per_h: int) -> Caution:
+    return Caution(stale_s, percent_per_h / 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class LotRules:
     @property
     def caution(self) -> Caution:
         """What is withheld from new holds as counts grow old."""
-        return Caution(self.stale_s, self.stale_percent_per_h / 100)
+        return _caution(self.stale_s, self.stale_percent_per_h)
 
 
 LOT_RULE_NAMES = tuple(item.name for item in fields(LotRules))

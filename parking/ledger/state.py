@@ -97,6 +97,8 @@ class PoolBook:
         if self.terms is None:
             return 0
         terms = self.terms
+        if self.sight.counted_ms is None:
+            return min(terms.walk_in_buffer, terms.spaces)
         return rules.caution.reserve(
             terms.spaces, terms.walk_in_buffer, self.sight.counted_ms, now_ms
         )

@@ -137,6 +137,7 @@ class ParkingService(
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.desk.writer.close()
         self.desk.store.close()
 
     async def _ticks(self) -> None:

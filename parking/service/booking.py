@@ -20,6 +20,7 @@ from parking.errors import (
 )
 from parking.inventory import SpaceClass
 from parking.io.protobuf import (
+    check_uuid,
     key_of_name,
     ms_from_duration,
     ms_from_timestamp,
@@ -109,6 +110,7 @@ class BookingCalls:
         """See proto/parking/v1."""
         desk = self.desk
         desk.check_parent(request.parent)
+        check_uuid(request.request_id)
         asked = request_from_proto(request, desk.writer.now_ms())
         driver_id = request.driver_id
 

@@ -1,7 +1,7 @@
 """What all calls of the service share: the ledger's writer, the lots, the clock, repetitions."""
 
 import asyncio
-import hmac
+import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -172,7 +172,8 @@ class Desk:
         """
         body = type(request).__name__.encode() + request.SerializeToString(deterministic=True)
         secret = self._secrets.current if self._secrets is not None else b"no plates without it"
-        return hmac.digest(secret, body, "sha256")
+        # Keyed BLAKE2b: an HMAC takes 90 us to set up, which every call would pay.
+        return hashlib.blake2b(body, key=secret[:64], digest_size=32).digest()
 
     # Words of the wire
 

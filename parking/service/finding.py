@@ -1,6 +1,7 @@
 """Finds spaces: requests that come together are solved together, and offers for the displaced."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
@@ -22,6 +23,8 @@ from parking.wishes import request_of
 
 BATCH_WINDOW_S = 0.004
 """How long a request waits for others that it can be solved together with."""
+BUSY_WINDOW_S = 0.02
+"""The longest that it waits when many come: a batch costs little more than a single one."""
 ON_LOOP_MAX = 32
 """A batch of at most so many is solved at once; a larger one in a thread."""
 
@@ -86,9 +89,10 @@ class Finder:
 
     async def run(self) -> None:
         """Serve batches until cancelled."""
+        window_s = BATCH_WINDOW_S
         while True:
             await self._wake.wait()
-            await asyncio.sleep(BATCH_WINDOW_S)
+            await asyncio.sleep(window_s)
             self._wake.clear()
             batch, self._asked = _one_a_driver(self._asked)
             if self._asked:
@@ -97,8 +101,12 @@ class Finder:
             groups: dict[frozenset[str], list[_Asked]] = {}
             for item in batch:
                 groups.setdefault(item.shut, []).append(item)
+            began_s = time.monotonic()
             for shut, group in groups.items():
                 await self._solve(group, shut)
+            window_s = BATCH_WINDOW_S
+            if len(batch) > 2:
+                window_s = max(window_s, min(BUSY_WINDOW_S, 4 * (time.monotonic() - began_s)))
 
     def _refused(self, item: _Asked) -> bool:
         """Whether a driver may not book any more, now that the batch before is decided."""
@@ -135,14 +143,15 @@ class Finder:
         """Return the place of each request, by its id; touches only what is immutable."""
         desk = self._desk
         now_ms = max(desk.clock(), state.now_ms)
-        lots = desk.places.near(
-            [(item.dest_lon, item.dest_lat, item.max_walk_m) for item in requests], desk.travel
+        table = desk.places.table(
+            [(item.dest_lon, item.dest_lat, item.max_walk_m) for item in requests],
+            desk.travel,
+            shut,
         )
-        lots = [lot for lot in lots if lot.id not in shut]
-        pools = [pool.id for lot in lots for pool in lot.pools if pool.id in state.pools]
+        pools = [pool.id for _, pool in table.pools if pool.id in state.pools]
         result = allocate(
             requests,
-            lots,
+            table,
             committed={key: state.pools[key].profile for key in pools},
             capacities={key: bookable(desk, state, key, now_ms) for key in pools},
             travel=desk.travel,
@@ -183,6 +192,11 @@ class Finder:
 def bookable(desk: Desk, state: LedgerState, pool_id: str, now_ms: int) -> int:
     """Return the spaces of a pool that may be promised: its capacity, less what is withheld."""
     book = state.pools[pool_id]
+    if book.terms is None:
+        return book.capacity
+    if book.sight.counted_ms is None:
+        # Most pools, most of the time: its buffer does not grow.
+        return max(0, book.capacity - book.terms.walk_in_buffer)
     reserve = book.reserve(now_ms, lot_rules(state, book.lot_id, desk.rules))
     return max(0, book.capacity - reserve)
 

@@ -1,13 +1,16 @@
 """The lots as the ledger has them, in the form that the allocation reads."""
 
 import json
+import threading
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parking.allocation import LotTable
 from parking.errors import InvalidInputError, ParkingError
 from parking.inventory import Lot, Pool
 from parking.io.geojson import lots_of_geojson
@@ -15,8 +18,14 @@ from parking.io.geojson_document import geojson_of_lots
 from parking.ledger import ChangeLot, LedgerState, LotRules, PoolTerms
 from parking.travel import EARTH_RADIUS_M, TravelTimes, unit_vectors
 
+SMALL_CITY = 100
+"""With so many lots at most, all are looked at: laying out anew those near costs more."""
+TABLES_KEPT = 256
 NEAREST = 3
 """So many lots are looked at however far they are, so that a refusal can name them."""
+
+
+_LAYING_OUT = threading.Lock()
 
 
 def lot_document(lot: Lot) -> str:
@@ -78,28 +87,59 @@ class Places:
         Where they are, on a sphere of radius 1, shape (lots, 3).
     own_rules
         The lots with rules of their own.
+    tables
+        Those laid out for the allocation lately, by which lots are in them.
     """
 
     lots: Mapping[str, Lot]
     listed: tuple[Lot, ...]
     vectors: NDArray[np.float64]
     own_rules: frozenset[str]
+    tables: OrderedDict[bytes, LotTable] = field(default_factory=OrderedDict)
 
     def near(self, points: Sequence[tuple[float, float, float]], travel: TravelTimes) -> list[Lot]:
         """Return the lots that can be in walking reach of one of some ``(lon, lat, limit_m)``.
 
         In the order of the ids. A few nearest ones are among them, whatever the limit.
         """
+        return [self.listed[k] for k in np.nonzero(self._near(points, travel))[0]]
+
+    def table(
+        self,
+        points: Sequence[tuple[float, float, float]],
+        travel: TravelTimes,
+        shut: Collection[str] = (),
+    ) -> LotTable:
+        """Return the lots near some points, laid out for the allocation, without some."""
+        if len(self.listed) <= SMALL_CITY:
+            chosen = np.ones(len(self.listed), dtype=np.bool_)
+        else:
+            chosen = self._near(points, travel)
+        if shut:
+            chosen &= np.array([lot.id not in shut for lot in self.listed], dtype=np.bool_)
+        key = chosen.tobytes()
+        with _LAYING_OUT:
+            found = self.tables.get(key)
+            if found is None:
+                found = LotTable.of([self.listed[k] for k in np.nonzero(chosen)[0]])
+                self.tables[key] = found
+                if len(self.tables) > TABLES_KEPT:
+                    self.tables.popitem(last=False)
+        return found
+
+    def _near(
+        self, points: Sequence[tuple[float, float, float]], travel: TravelTimes
+    ) -> NDArray[np.bool_]:
         if not self.listed:
-            return []
-        table = np.array(points)
-        targets = unit_vectors(table[:, 0], table[:, 1])
+            return np.zeros(0, dtype=np.bool_)
+        places = np.array(points)
+        targets = unit_vectors(places[:, 0], places[:, 1])
         cosines = self.vectors @ targets.T
-        reach = np.minimum(np.pi, table[:, 2] / (travel.least_detour * EARTH_RADIUS_M))
+        reach = np.minimum(np.pi, places[:, 2] / (travel.least_detour * EARTH_RADIUS_M))
         chosen = np.asarray((cosines >= np.cos(reach) - 1e-12).any(axis=1))
         few = min(NEAREST, len(self.listed))
         chosen[np.argpartition(-cosines, few - 1, axis=0)[:few].ravel()] = True
-        return [self.listed[k] for k in np.nonzero(chosen)[0]]
+        return chosen
 
 
 def places_of(
