@@ -249,8 +249,8 @@ class OperatorCalls:
         if not from_ms <= to_ms <= from_ms + SETTLEMENT_MAX_MS:
             raise InvalidInputError("expected from before to, at most 366 days later", where="to")
         history = await gather(desk, History(lambda held: held.lot_id == lot_id))
-        ended = sorted((at_ms, key) for key, at_ms in history.ended_ms.items())
-        for at_ms, key in ended:
+        # In the order of the log.
+        for key, at_ms in history.ended_ms.items():
             if from_ms <= at_ms < to_ms:
                 entry = settlement_entry(history.reservations[key], at_ms, desk.city_id)
                 if entry is not None:
