@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 
 import parking.errors
 import traffic.errors
+from greenlot.storage import StorageError
 
 DOMAIN = "greenlot"
 
@@ -39,6 +40,9 @@ def to_status(error: Exception) -> status_pb2.Status:
     Anything that is not one of our own errors becomes INTERNAL and tells the caller nothing
     more, since its text may hold what the caller must not see.
     """
+    if isinstance(error, StorageError):
+        info = error_details_pb2.ErrorInfo(reason="STORE", domain=DOMAIN)
+        return _status(code_pb2.UNAVAILABLE, "the store cannot be used now", [info])
     code = next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), None)
     if code is None or not isinstance(
         error, traffic.errors.TrafficError | parking.errors.ParkingError
@@ -53,11 +57,15 @@ def to_status(error: Exception) -> status_pb2.Status:
             field=error.where, description=error.message
         )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    return _status(code, str(error), details)
+
+
+def _status(code: int, message: str, details: list[Any]) -> status_pb2.Status:
     packed = []
     for detail in details:
         packed.append(any_pb2.Any())
         packed[-1].Pack(detail)
-    return status_pb2.Status(code=code, message=str(error), details=packed)
+    return status_pb2.Status(code=code, message=message, details=packed)
 
 
 async def _abort(

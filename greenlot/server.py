@@ -24,6 +24,7 @@ from greenlot.interceptors import ErrorInterceptor
 from greenlot.storage import Condition
 from greenlot.stores import is_postgres, open_stores
 from parking.errors import UnavailableError
+from parking.ledger.state import KEPT_MS
 from parking.service import ParkingService
 from parking.v1 import parking_pb2, parking_pb2_grpc
 from traffic.service import SignalTimingService
@@ -59,6 +60,8 @@ class CityServer:
         Directory of the stores that are files; made if missing.
     store
         Address of the stores, see ``open_stores``; None = files in ``data``.
+    kept_ms
+        How long a reservation stays in memory after its end, ms.
     clock
         Now, in UTC epoch milliseconds.
     """
@@ -70,6 +73,7 @@ class CityServer:
         listen: str = DEFAULT_LISTEN,
         data: Path,
         store: str | None = None,
+        kept_ms: int = KEPT_MS,
         clock: Callable[[], int] = system_clock,
     ) -> None:
         self._listen = listen
@@ -93,6 +97,7 @@ class CityServer:
             store=self._stores.reservations,
             clock=clock,
             secrets=secrets,
+            kept_ms=kept_ms,
         )
         self.address = ""
 
@@ -179,6 +184,7 @@ async def serve_until_signalled(
     listen: str,
     data: Path,
     store: str | None = None,
+    kept_ms: int = KEPT_MS,
     ready: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop gracefully.
@@ -192,7 +198,7 @@ async def serve_until_signalled(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = CityServer(city, listen=listen, data=data, store=store)
+    server = CityServer(city, listen=listen, data=data, store=store, kept_ms=kept_ms)
     await server.start()
     # What is there now stays: the collector need not look at it ever again.
     gc.collect()

@@ -35,6 +35,7 @@ from parking.ledger import (
     next_due_ms,
     replay,
 )
+from parking.ledger.state import KEPT_MS
 from parking.store import Answer, Batch, ReservationStore
 
 ANSWERS_KEPT_MS = 48 * 3_600_000
@@ -86,6 +87,8 @@ class LedgerWriter:
         Now, in UTC epoch milliseconds.
     follow
         What follows from each decision in the same transaction; None = nothing.
+    kept_ms
+        How long a reservation stays in the state after its end, ms; in the log it stays.
     """
 
     def __init__(
@@ -94,13 +97,14 @@ class LedgerWriter:
         rules: Rules,
         clock: Callable[[], int],
         follow: Follow | None = None,
+        kept_ms: int = KEPT_MS,
     ) -> None:
         self._store = store
         self._rules = rules
         self._clock = clock
         self._follow = follow
         self._listeners: list[Listener] = []
-        self._state = self._durable = replay(store.read())
+        self._state = self._durable = replay(store.read(), LedgerState(kept_ms=kept_ms))
         self._decided: deque[_Job] = deque()
         self._flushing: asyncio.Task[None] | None = None
         self._under_way: dict[str, tuple[bytes, asyncio.Future[bytes]]] = {}

@@ -29,6 +29,14 @@ def serve(
             "several servers); default: files in --data.",
         ),
     ] = None,
+    keep_ended_h: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=24 * 365,
+            help="Hours that an ended reservation stays in memory, to be listed and looked up.",
+        ),
+    ] = 24.0,
 ) -> None:
     """Serve signal timing and parking over gRPC until SIGTERM or Ctrl-C.
 
@@ -42,6 +50,7 @@ def serve(
             listen=listen,
             data=data,
             store=store,
+            kept_ms=round(keep_ended_h * 3_600_000),
             ready=lambda address: print(f"listening on {address}", flush=True),
         )
     )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from parking.errors import ParkingError
 from parking.inventory import Lot
 from parking.ledger import ChangeLot, Event, LedgerState, Rules, make_offers
+from parking.ledger.state import KEPT_MS
 from parking.privacy import Secrets
 from parking.service.booking import BookingCalls
 from parking.service.desk import Desk
@@ -64,6 +65,8 @@ class ParkingService(
     secrets
         Of the digests of plates and phone numbers; the same for all servers of a city. None =
         calls with a plate or a phone number are refused.
+    kept_ms
+        How long a reservation stays in memory after its end, ms; in the log it stays for ever.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class ParkingService(
         travel: TravelTimes | None = None,
         rules: Rules | None = None,
         secrets: Secrets | None = None,
+        kept_ms: int = KEPT_MS,
     ) -> None:
         self.desk = Desk(
             city_id=city_id,
@@ -88,6 +92,7 @@ class ParkingService(
         self.finder = Finder(self.desk)
         self.signs = Signs(self.desk)
         self.allowance = Allowance(time.monotonic)
+        self._kept_ms = kept_ms
         self._lots = lots
         self._forgotten_ms = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -95,7 +100,7 @@ class ParkingService(
     async def start(self) -> None:
         """Read the log, take the lots over, and begin to let time pass."""
         desk = self.desk
-        desk.open(LedgerWriter(desk.store, desk.rules, desk.clock, self._follow))
+        desk.open(LedgerWriter(desk.store, desk.rules, desk.clock, self._follow, self._kept_ms))
         await self._take_over(self._lots)
         self._tasks = [
             asyncio.create_task(work)

@@ -92,7 +92,7 @@ class SqliteStore:
                 path, MIGRATIONS, application_id=APPLICATION_ID, failpoint=failpoint
             )
         except StorageError as error:
-            raise unavailable(error) from error
+            raise unavailable(error, opening=True) from error
         self.drivers = _Drivers(self._database, self._submit)
         rows = self._database.reader.execute("SELECT request_id FROM answer")
         self._seen = Seen(request_id for (request_id,) in rows)
@@ -184,7 +184,7 @@ class SqliteStore:
         try:
             self._database.backup(target)
         except StorageError as error:
-            raise unavailable(error) from error
+            raise unavailable(error, opening=True) from error
 
     def close(self) -> None:
         """Finish what was appended and close the file."""

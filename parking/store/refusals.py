@@ -10,6 +10,12 @@ from parking.errors import ParkingError, UnavailableError
 
 T = TypeVar("T")
 
+WORDS = {
+    Condition.OK: "the store refused the write",
+    Condition.READ_ONLY: "the store has no space: it can be read, not written",
+    Condition.UNREACHABLE: "the store does not answer",
+    Condition.BROKEN: "the store failed while writing; the server must be started again",
+}
 REASONS = {
     Condition.OK: "store",
     Condition.READ_ONLY: "read_only",
@@ -35,10 +41,15 @@ def decode_refusal(text: str | None) -> ParkingError | None:
     return error
 
 
-def unavailable(error: StorageError) -> UnavailableError:
-    """Return a storage's error as one of the engine's own."""
+def unavailable(error: StorageError, *, opening: bool = False) -> UnavailableError:
+    """Return a storage's error as one of the engine's own.
+
+    Whoever calls the service is not told where the store is; ``opening``: the operator is.
+    """
     reason = "doubtful" if error.doubtful else REASONS[error.condition]
-    return UnavailableError(str(error), reason=reason)
+    told = UnavailableError(str(error) if opening else WORDS[error.condition], reason=reason)
+    told.__cause__ = error
+    return told
 
 
 def translated(future: "Future[T]") -> "Future[T]":

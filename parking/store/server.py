@@ -68,7 +68,7 @@ class PostgresStore:
             )
             self._database.write(self._make_head).result()
         except StorageError as error:
-            raise unavailable(error) from error
+            raise unavailable(error, opening=True) from error
         self.drivers = _Drivers(self._database, city)
 
     @property

@@ -162,7 +162,7 @@ def test_a_second_process_cannot_open_it(tmp_path):
     with pytest.raises(UnavailableError, match="in use by another process"):
         SqliteStore(tmp_path / "ledger.db")
     store.close()
-    with pytest.raises(UnavailableError, match="is closed"):
+    with pytest.raises(UnavailableError):
         store.append(Batch(0, []))
 
 
