@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -12,10 +13,13 @@ GREENLOT = str(Path(sys.executable).with_name("greenlot"))
 class ServerProcess:
     """A server on a city and a store; ``start`` again after it died."""
 
-    def __init__(self, city: Path, data: Path, store: str | None = None) -> None:
+    def __init__(
+        self, city: Path, data: Path, store: str | None = None, options: Sequence[str] = ()
+    ) -> None:
         self._words = ["--city", str(city), "--data", str(data), "--listen", "127.0.0.1:0"]
         if store is not None:
             self._words += ["--store", store]
+        self._words += options
         self._log = data.parent / f"{data.name}.log"
         self._process: subprocess.Popen[str] | None = None
         self.address = ""
