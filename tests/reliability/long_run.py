@@ -88,7 +88,15 @@ class LongRun:
         return again
 
     async def _together(self, writer: LedgerWriter, commands: list[Command]) -> None:
-        outcomes = await asyncio.gather(*(self._ask(writer, command) for command in commands))
+        request_ids = []
+        for _ in commands:
+            self._number += 1
+            request_ids.append(f"q{self._number}")
+            # Before the others: a look-up takes a moment, and the order of the calls must stay.
+            assert await writer.answered(request_ids[-1], b"") is None
+        outcomes = await asyncio.gather(
+            *(self._ask(writer, *call) for call in zip(request_ids, commands, strict=True))
+        )
         for command, outcome in zip(commands, outcomes, strict=True):
             refused = isinstance(outcome, ParkingError)
             told = self._model.refuses(command)
@@ -103,10 +111,7 @@ class LongRun:
         assert all(count == 1 for count in self._model.resolved.values()), "resolved twice"
         self._model.resolved.clear()
 
-    async def _ask(self, writer: LedgerWriter, command: Command) -> object:
-        self._number += 1
-        request_id = f"q{self._number}"
-        assert await writer.answered(request_id, b"") is None
+    async def _ask(self, writer: LedgerWriter, request_id: str, command: Command) -> object:
         writer.begin(request_id, b"")
         try:
             return await writer.command(request_id, b"", command, lambda _: b"done")
