@@ -16,11 +16,12 @@ from parking.allocation.arcs import cost_fen, stay_prices
 from parking.allocation.growth import serve_first_fen, solve_by_growth
 from parking.allocation.held import held_rows
 from parking.allocation.measure import measure
-from parking.allocation.program import Wishes, solve_program
+from parking.allocation.program import solve_program
 from parking.allocation.reasons import full_from
 from parking.allocation.room import Room
 from parking.allocation.rows import Rows, find_rows
 from parking.allocation.tables import Flags, Ints, LotTable, RequestTable
+from parking.allocation.wishes import Wishes
 from parking.errors import InvalidInputError
 from parking.ledger.profile import Profile
 from parking.travel import GreatCircle, TravelTimes
@@ -29,7 +30,7 @@ Surcharge = Mapping[str, int] | Ints | Callable[[Ints, Ints], Ints]
 """Fen that count in addition: by pool id, by pool (shape (pools,)), or a function of the numbers
 of requests and pools, elementwise."""
 
-TIME_LIMIT_S = 20.0
+TIME_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -101,7 +101,7 @@ def solve_by_growth(
         request, entry = rows.entries()
         inside[entry] = 1
     else:
-        guess = _guess(rows, capacity, outside_fen)
+        guess = guess_prices(rows, capacity, outside_fen)
         bring_in(guess, np.full(n, np.iinfo(np.int64).max), FIRST)
         request, entry = _gather(rows.begin, rows.end, inside)
     for rounds in range(1, MAX_ROUNDS + 1):  # noqa: B007 (how many it took is told)
@@ -122,7 +122,7 @@ def solve_by_growth(
     return FlowAnswer(taken, price, rounds, len(entry))
 
 
-def _guess(rows: Rows, capacity: Ints, outside_fen: Ints) -> Ints:
+def guess_prices(rows: Rows, capacity: Ints, outside_fen: Ints) -> Ints:
     """Guess prices of the pools.
 
     The auction's charge for the unserved is much smaller than the proof's, or prices would climb

@@ -7,84 +7,36 @@ things keep it small:
 - a pool that could take everybody who may come has no constraint, so a request needs no arc that
   is dearer than its cheapest one of that kind;
 - requests that share no pool, not even by way of others, are solved apart;
-- the integer program gets only arcs whose reduced cost in the linear one is within the gap: an
-  answer with any other arc costs more than the one found.
+- beyond the linear program only arcs count whose reduced cost is within the gap: an answer with any
+  other arc costs more than the one found. With those alone the batch often falls apart again.
 """
 
 import time
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import optimize, sparse
 from scipy.sparse.csgraph import connected_components
 
-from parking.allocation.cliques import clique_rows
+from parking.allocation.cliques import Cliques, find_cliques, narrow_pools
+from parking.allocation.greedy import take_in_order
+from parking.allocation.relaxation import TOLERANCE, Relaxation, Relaxed
 from parking.allocation.room import Room
-from parking.allocation.tables import Flags, Floats, Ints
+from parking.allocation.tables import Floats, Ints
+from parking.allocation.wishes import ProgramAnswer, Wishes
 from parking.errors import SolverError
 
-TOLERANCE = 1e-6
 INTEGRAL = 1e-6
-START_GAP_FEN = 50.0
+GAP = 1e-4
+"""Share of the linear program's value within which arcs are looked at first."""
+LEAST_GAP_FEN = 20.0
+WIDER = 6.0
+DEEPEST = 2
+LARGE = 1e12
+"""Fen, more than any reduced cost."""
 LEAST_TIME_S = 0.5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Wishes:
-    """Arcs of a batch.
-
-    Parameters
-    ----------
-    request, pool, weight
-        Of each arc, sorted by request.
-    arrive_ms, leave_ms
-        Of each arc's request.
-    must
-        Whether the arc's request must be served.
-    """
-
-    request: Ints
-    pool: Ints
-    weight: Ints
-    arrive_ms: Ints
-    leave_ms: Ints
-    must: Flags
-
-    def take(self, chosen: Ints | Flags) -> "Wishes":
-        """Return some of the arcs."""
-        return Wishes(
-            self.request[chosen],
-            self.pool[chosen],
-            self.weight[chosen],
-            self.arrive_ms[chosen],
-            self.leave_ms[chosen],
-            self.must[chosen],
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ProgramAnswer:
-    """Chosen arcs with both proven bounds.
-
-    Parameters
-    ----------
-    arcs
-        Numbers of the chosen arcs among those asked about.
-    served_bound
-        No answer serves more.
-    bound
-        No answer that serves as many weighs less.
-    parts
-        Problems that were solved apart.
-    branched
-        Of which so many were not settled by the linear program.
-    """
-
-    arcs: Ints
-    served_bound: int
-    bound: int
-    parts: int
-    branched: int
+LAST_TIME_S = 10.0
+"""For the cost's bound of a batch of which it is not known how many can be served."""
 
 
 def solve_program(
@@ -104,35 +56,64 @@ def solve_program(
     SolverError
         The solver failed in a way that says nothing about the problem.
     """
-    ends_s = time.perf_counter() + time_limit_s
+    return _solve(wishes, room, serve_first, time.perf_counter() + time_limit_s, 0)
+
+
+def _solve(
+    wishes: Wishes, room: Room, serve_first: bool, ends_s: float, depth: int
+) -> ProgramAnswer:
+    """Solve the parts of a batch; ``depth`` = how often it was cut down by reduced costs."""
     kept = _worth_asking(wishes, room)
     arcs = wishes.take(kept)
-    matrix, limit = clique_rows(arcs.pool, arcs.arrive_ms, arcs.leave_ms, room)
-    part = _parts(arcs, matrix)
+    part = _parts(arcs, room)
     sizes = np.bincount(part)
+    order = np.argsort(part, kind="stable")
+    cuts = np.concatenate([[0], np.cumsum(sizes)])
     chosen: list[Ints] = []
     served_bound = bound = branched = 0
-    # Small parts first: what time they leave goes to the large ones.
+    # Small parts first: what time they leave goes to the large ones, shared by size.
+    to_come = float((sizes.astype(np.float64) ** 2).sum())
     for number in np.argsort(sizes, kind="stable"):
-        own = np.flatnonzero(part == number)
-        left_s = max(LEAST_TIME_S, ends_s - time.perf_counter())
-        solved = _Part(arcs.take(own), matrix[:, own], limit, left_s).solve(serve_first)
+        own = order[cuts[number] : cuts[number + 1]]
+        now = time.perf_counter()
+        share = float(sizes[number]) ** 2 / to_come
+        to_come = max(1.0, to_come - float(sizes[number]) ** 2)
+        until = now + max(LEAST_TIME_S, (ends_s - now) * min(1.0, share))
+        solved = _Part(arcs.take(own), room, until, depth).solve(serve_first)
         chosen.append(own[solved.arcs])
         served_bound += solved.served_bound
         bound += solved.bound
         branched += solved.branched
-    picked = np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, dtype=np.int64)
+    picked = np.sort(np.concatenate(chosen))
+    if serve_first and len(picked) < served_bound:
+        # Another share-out of that many among the parts might be cheaper than each part's bound.
+        bound = _cheapest_of(arcs, len(picked))
+        if depth == 0:
+            last = Relaxation(arcs, room, time.perf_counter() + LAST_TIME_S)
+            last.bring_in(picked)
+            relaxed = last.solve(arcs.weight.astype(np.float64), len(picked))
+            bound = bound if relaxed is None else max(bound, rounded_up(relaxed.value))
     return ProgramAnswer(kept[picked], served_bound, bound, len(sizes), branched)
+
+
+def rounded_up(value: float) -> int:
+    """Return the whole number that a solver's value means as a lower bound."""
+    return int(np.ceil(value - TOLERANCE * max(1.0, abs(value) * 1e-3)))
+
+
+def _cheapest_of(arcs: Wishes, count: int) -> int:
+    """Return what ``count`` requests weigh at least: the lowest of the requests' best."""
+    requests, request = arcs.numbered()
+    best = np.full(requests, np.iinfo(np.int64).max)
+    np.minimum.at(best, request, arcs.weight)
+    return int(np.sort(best)[:count].sum())
 
 
 def _worth_asking(wishes: Wishes, room: Room) -> Ints:
     """Return the arcs without those dearer than one to a pool that is never full."""
-    matrix, _ = clique_rows(wishes.pool, wishes.arrive_ms, wishes.leave_ms, room)
-    narrow = np.zeros(len(room.capacity), dtype=np.bool_)
-    narrow[wishes.pool[np.unique(matrix.indices)]] = True
+    narrow = narrow_pools(wishes.pool, wishes.arrive_ms, wishes.leave_ms, room)
     wide = ~narrow[wishes.pool]
-    requests = int(wishes.request.max()) + 1
-    best = np.full(requests, np.iinfo(np.int64).max)
+    best = np.full(int(wishes.request.max()) + 1, np.iinfo(np.int64).max)
     np.minimum.at(best, wishes.request[wide], wishes.weight[wide])
     keep = wishes.weight < best[wishes.request]
     # One arc to a pool that is never full stays for each request that has any.
@@ -142,73 +123,85 @@ def _worth_asking(wishes: Wishes, room: Room) -> Ints:
     return np.flatnonzero(keep)
 
 
-def _parts(arcs: Wishes, matrix: sparse.csr_array) -> Ints:
-    """Number the arcs by the part of the problem that they belong to."""
-    requests = int(arcs.request.max()) + 1
-    coo = matrix.tocoo()
-    links = (arcs.request[coo.col], requests + coo.row)
-    size = requests + matrix.shape[0]
-    graph = sparse.coo_array((np.ones(len(coo.row)), links), shape=(size, size))
+def _parts(arcs: Wishes, room: Room) -> Ints:
+    """Number the arcs by the part of the problem that they belong to: linked by narrow pools."""
+    requests, request = arcs.numbered()
+    narrow = narrow_pools(arcs.pool, arcs.arrive_ms, arcs.leave_ms, room)
+    links = narrow[arcs.pool]
+    size = requests + len(room.capacity)
+    ends = (request[links], requests + arcs.pool[links])
+    graph = sparse.coo_array((np.ones(len(ends[0])), ends), shape=(size, size))
     _, label = connected_components(graph, directed=False)
-    _, part = np.unique(label[arcs.request], return_inverse=True)
+    _, part = np.unique(label[request], return_inverse=True)
     return np.asarray(part.reshape(-1), dtype=np.int64)
 
 
 class _Part:
-    """One part of the problem, as a matrix with a row for each request and each clique."""
+    """One part of the problem."""
 
-    def __init__(
-        self, arcs: Wishes, cliques: sparse.csr_array, limit: Ints, time_limit_s: float
-    ) -> None:
+    def __init__(self, arcs: Wishes, room: Room, ends_s: float, depth: int) -> None:
         self._arcs = arcs
-        self._ends_s = time.perf_counter() + time_limit_s
-        asked, request = np.unique(arcs.request, return_inverse=True)
-        ones = np.ones(len(request))
-        place = (request.reshape(-1), np.arange(len(request)))
-        own = sparse.csr_array((ones, place), shape=(len(asked), len(request)))
-        used = np.flatnonzero(np.diff(cliques.indptr))
-        self._matrix = sparse.vstack([own, cliques[used]], format="csc")
-        self._upper = np.concatenate([np.ones(len(asked)), limit[used].astype(np.float64)])
-        self._lower = np.full(len(self._upper), -np.inf)
-        self._lower[: len(asked)][request.reshape(-1)[arcs.must]] = 1.0
-        self._requests = len(asked)
+        self._room = room
+        self._ends_s = ends_s
+        self._depth = depth
+        self._requests, self._request = arcs.numbered()
+        self._relaxation = Relaxation(arcs, room, ends_s)
+        self._options: list[Ints] = []
 
     def solve(self, serve_first: bool) -> ProgramAnswer:
         """Solve the part."""
-        if len(self._upper) == self._requests:
+        arcs = self._arcs
+        if not narrow_pools(arcs.pool, arcs.arrive_ms, arcs.leave_ms, self._room).any():
             return self._without_limits(serve_first)
-        most = self._requests
-        if serve_first:
+        if not serve_first:
+            found, bound, branched = self._cheapest(None)
+            if found is None:
+                found = np.zeros(0, dtype=np.int64)
+            return ProgramAnswer(found, len(found), bound, 1, int(branched))
+        first = self._in_order(arcs.weight.astype(np.float64))
+        self._relaxation.bring_in(first)
+        most = len(first)
+        if most < self._requests:
             most = self._most_served()
-        cheapest, bound, branched = self._cheapest(most if serve_first else None)
-        if cheapest is None:
-            # The linear program promised more than whole cars can keep.
-            count = -np.ones(len(self._arcs.weight))
-            found, low, _ = self._branch(count, None, np.arange(len(count)))
-            served = self._greedy() if found is None else found
-            most = int(np.floor(min(most, -low) + TOLERANCE))
-            cheapest, bound, _ = self._cheapest(len(served))
-            if cheapest is None:
-                cheapest = served
+        found, bound, branched = self._cheapest(most)
+        if found is None or len(found) < most:
+            # The linear program promised more than whole cars can keep, or time ran out.
             branched = True
-        return ProgramAnswer(
-            cheapest, most if serve_first else len(cheapest), bound, 1, int(branched)
-        )
+            most, found = self._count_first(most, found, first)
+            better, bound, _ = self._cheapest(len(found))
+            if better is not None and len(better) >= len(found):
+                found = better
+        return ProgramAnswer(found, most, bound, 1, int(branched))
+
+    def _count_first(self, most: int, found: Ints | None, first: Ints) -> tuple[int, Ints]:
+        """Return a better bound of how many can be served, and the best answer known."""
+        options = [first, *self._options] if found is None else [found, first, *self._options]
+        if time.perf_counter() < self._ends_s:
+            every = np.arange(len(self._arcs))
+            served, low, _ = self._branch(-np.ones(len(every)), None, every)
+            most = int(np.floor(min(most, -low) + TOLERANCE))
+            options += [] if served is None else [served]
+        weight = self._arcs.weight
+        return most, max(options, key=lambda x: (len(x), -int(weight[x].sum())))
+
+    def _in_order(self, value: Floats) -> Ints:
+        """Serve who must be served, then whoever is next in value, as long as it fits."""
+        order = np.lexsort((value, ~self._arcs.must))
+        return take_in_order(self._arcs, order, self._room)
 
     def _without_limits(self, serve_first: bool) -> ProgramAnswer:
         """Everybody gets the best: nothing in this part can be over-full."""
         weight = self._arcs.weight
-        order = np.lexsort((weight, self._arcs.request))
-        _, first = np.unique(self._arcs.request[order], return_index=True)
-        best = order[first]
+        order = np.lexsort((weight, self._request))
+        best = order[np.searchsorted(self._request[order], np.arange(self._requests))]
         if not serve_first:
             best = best[(weight[best] < 0) | self._arcs.must[best]]
         return ProgramAnswer(np.sort(best), len(best), int(weight[best].sum()), 1, 0)
 
     def _most_served(self) -> int:
         """Return a bound of how many can be served, by the linear program."""
-        lp = self._linear(-np.ones(len(self._arcs.weight)), None)
-        return self._requests if lp is None else int(np.floor(-lp.fun + TOLERANCE))
+        relaxed = self._relaxation.solve(-np.ones(len(self._arcs)), None)
+        return self._requests if relaxed is None else int(np.floor(-relaxed.value + TOLERANCE * 10))
 
     def _cheapest(self, count: int | None) -> tuple[Ints | None, int, bool]:
         """Return arcs of least weight, ``count`` at least; the bound; whether it branched.
@@ -216,107 +209,104 @@ class _Part:
         None instead of arcs: so many cannot be served, or none was found in time.
         """
         weight = self._arcs.weight.astype(np.float64)
-        lp = self._linear(weight, count)
-        if lp is None:
-            return None, int(np.minimum(0, weight).sum()), False
-        least = int(np.ceil(lp.fun - TOLERANCE * max(1.0, abs(lp.fun) * 1e-3)))
-        if np.abs(lp.x - np.round(lp.x)).max() < INTEGRAL:
-            return np.flatnonzero(lp.x > 0.5), least, False
-        reduced = self._reduced_costs(lp, weight, count)
-        gap = START_GAP_FEN
+        relaxed = self._relaxation.solve(weight, count)
+        if relaxed is None:
+            return None, self._least_possible(), False
+        least = rounded_up(relaxed.value)
+        if np.abs(relaxed.share - np.round(relaxed.share)).max() < INTEGRAL:
+            return np.flatnonzero(relaxed.share > 0.5), least, False
+        return self._within_the_gap(relaxed, weight, count, least)
+
+    def _least_possible(self) -> int:
+        """Return what no answer goes below, whatever is served."""
+        return int(np.minimum(0, self._arcs.weight).sum())
+
+    def _within_the_gap(
+        self, relaxed: Relaxed, weight: Floats, count: int | None, least: int
+    ) -> tuple[Ints | None, int, bool]:
+        self._options.append(self._in_order(relaxed.reduced - LARGE * relaxed.share))
+        gap = max(LEAST_GAP_FEN, GAP * abs(relaxed.value))
+        reduced = np.where(relaxed.share > INTEGRAL, -np.inf, relaxed.reduced)
         best: Ints | None = None
         while True:
             near = np.flatnonzero(reduced <= gap)
-            found, low, over = self._branch(weight, count, near)
-            low = max(lp.fun, min(low, lp.fun + gap))
-            bound = max(least, int(np.ceil(low - TOLERANCE)))
-            if found is not None:
+            found, low, over = self._whole(weight, count, near)
+            low = max(relaxed.value, min(low, relaxed.value + gap))
+            bound = max(least, rounded_up(low))
+            if found is not None and (count is None or len(found) >= count):
                 best = found
-            reached = np.inf if best is None else float(self._arcs.weight[best].sum())
-            if len(near) == len(weight) or over or reached <= lp.fun + gap:
+            elif found is not None:
+                self._options.append(found)
+            reached = np.inf if best is None else float(weight[best].sum())
+            if len(near) == len(weight) or over or reached <= relaxed.value + gap:
                 return best, bound, True
-            gap = reached - lp.fun + 1 if np.isfinite(reached) else gap * 20
+            gap = reached - relaxed.value + 1 if np.isfinite(reached) else gap * WIDER
 
-    def _linear(self, weight: Floats, count: int | None) -> "optimize.OptimizeResult | None":
-        """Solve the linear program; None: infeasible, or no time."""
-        upper_rows, upper = [self._matrix], [self._upper]
-        must = np.flatnonzero(np.isfinite(self._lower))
-        if len(must):
-            upper_rows.append(-self._matrix[must])
-            upper.append(-self._lower[must])
-        if count is not None:
-            upper_rows.append(sparse.csc_array(-np.ones((1, len(weight)))))
-            upper.append(np.array([-float(count)]))
-        for presolve in (True, False):
-            result = optimize.linprog(
-                weight,
-                A_ub=sparse.vstack(upper_rows, format="csc"),
-                b_ub=np.concatenate(upper),
-                bounds=(0, 1),
-                method="highs",
-                options={"presolve": presolve, "time_limit": self._left_s()},
-            )
-            if result.status == 0:
-                return result
-            if result.status in (1, 2):
-                return None
-        raise SolverError(f"linear program: {result.message}", where="allocation")
-
-    def _reduced_costs(
-        self, lp: "optimize.OptimizeResult", weight: Floats, count: int | None
-    ) -> Floats:
-        dual = lp.ineqlin.marginals
-        reduced = weight - self._matrix.T @ dual[: len(self._upper)]
-        must = np.flatnonzero(np.isfinite(self._lower))
-        if len(must):
-            more = dual[len(self._upper) : len(self._upper) + len(must)]
-            reduced += self._matrix[must].T @ more
-        if count is not None:
-            reduced += dual[-1]
-        # An arc at its upper limit of 1 counts by what it saves there: it stays in.
-        return np.asarray(np.where(lp.x > INTEGRAL, -np.inf, reduced))
+    def _whole(
+        self, weight: Floats, count: int | None, near: Ints
+    ) -> tuple[Ints | None, float, bool]:
+        """Solve in whole cars on some arcs: in parts again where they fall apart."""
+        some = self._arcs.take(near)
+        if self._depth >= DEEPEST or len(np.unique(some.request)) < self._requests:
+            return self._branch(weight, count, near)
+        sizes = np.bincount(_parts(some, self._room))
+        if sizes.max() > 0.95 * len(self._arcs):
+            return self._branch(weight, count, near)
+        answer = _solve(some, self._room, count is not None, self._ends_s, self._depth + 1)
+        over = time.perf_counter() >= self._ends_s
+        served = len(answer.arcs)
+        if count is not None and served < count:
+            if answer.served_bound >= count:
+                return None, -np.inf, True
+            return None, np.inf, over
+        low = float(answer.bound) if served == answer.served_bound else -np.inf
+        return near[answer.arcs], low, over
 
     def _branch(
         self, weight: Floats, count: int | None, near: Ints
     ) -> tuple[Ints | None, float, bool]:
         """Solve the integer program on some arcs: arcs, bound, whether time ran out."""
-        limits = [optimize.LinearConstraint(self._matrix[:, near], self._lower, self._upper)]
-        if count is not None:
+        arcs = self._arcs.take(near)
+        cliques = find_cliques(arcs.pool, arcs.arrive_ms, arcs.leave_ms, self._room)
+        matrix, upper, lower = self._constraints(cliques, near)
+        limits = [optimize.LinearConstraint(matrix, lower, upper)]
+        # So many served as a reward, not as a constraint: then any answer will do to begin with.
+        reward = 0.0 if count is None else 3.0 * (1.0 + float(np.abs(weight).max()))
+        result = self._milp(weight[near] - reward, limits)
+        if count is not None and result.status == 0 and (result.x > 0.5).sum() < count:
             every = sparse.csc_array(np.ones((1, len(near))))
             limits.append(optimize.LinearConstraint(every, count, np.inf))
+            result = self._milp(weight[near] - reward, limits)
+        over = result.status == 1
+        if result.status == 2:
+            return None, np.inf, over
+        low = -np.inf if result.mip_dual_bound is None else float(result.mip_dual_bound)
+        found = None if result.x is None else near[result.x > 0.5]
+        return found, low + reward * (count or 0), over
+
+    def _milp(self, weight: Floats, limits: list[optimize.LinearConstraint]) -> Any:
+        """Return SciPy's result: status 0 optimal, 1 out of time, 2 infeasible."""
         for presolve in (True, False):
-            result = optimize.milp(
-                weight[near],
+            result: Any = optimize.milp(
+                weight,
                 constraints=limits,
-                integrality=np.ones(len(near), dtype=np.int64),
+                integrality=np.ones(len(weight), dtype=np.int64),
                 bounds=optimize.Bounds(0, 1),
                 options={
                     "presolve": presolve,
-                    "time_limit": self._left_s(),
+                    "time_limit": max(LEAST_TIME_S, self._ends_s - time.perf_counter()),
                     "mip_rel_gap": 0.0,
                 },
             )
             if result.status in (0, 1, 2):
-                break
-        else:
-            raise SolverError(f"integer program: {result.message}", where="allocation")
-        low = result.mip_dual_bound if result.mip_dual_bound is not None else -np.inf
-        found = None if result.x is None else near[result.x > 0.5]
-        if result.status == 2:
-            low = np.inf
-        return found, float(low), result.status == 1
+                return result
+        raise SolverError(f"integer program: {result.message}", where="allocation")
 
-    def _greedy(self) -> Ints:
-        """Serve who must be served, then one after the other, each at the least cost."""
-        arcs = self._arcs
-        order = np.lexsort((arcs.weight, arcs.request, ~arcs.must))
-        left, given, columns = self._upper.copy(), [], self._matrix
-        for k in order:
-            rows = columns.indices[columns.indptr[k] : columns.indptr[k + 1]]
-            if (left[rows] >= 1).all():
-                left[rows] -= 1
-                given.append(int(k))
-        return np.array(sorted(given), dtype=np.int64)
-
-    def _left_s(self) -> float:
-        return max(LEAST_TIME_S, self._ends_s - time.perf_counter())
+    def _constraints(self, cliques: Cliques, near: Ints) -> tuple[sparse.csc_array, Floats, Floats]:
+        ones, n = np.ones(len(near)), len(near)
+        place = (self._request[near], np.arange(n))
+        once = sparse.csr_array((ones, place), shape=(self._requests, n))
+        upper = np.concatenate([np.ones(self._requests), cliques.limit.astype(np.float64)])
+        lower = np.full(len(upper), -np.inf)
+        lower[np.unique(self._request[near][self._arcs.must[near]])] = 1.0
+        return sparse.vstack([once, cliques.matrix], format="csc"), upper, lower
