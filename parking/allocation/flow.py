@@ -106,7 +106,8 @@ def pool_prices(rows: Rows, chosen: Chosen, capacity: Ints, outside_fen: Ints) -
         outside_fen,
         price,
     )
-    price[price >= UNREACHED] = 0
+    # A pool without any space costs more than anybody pays.
+    price[price >= UNREACHED] = outside_fen.max(initial=0) - rows.weight.min(initial=0)
     return price
 
 
