@@ -48,6 +48,8 @@ class Assignment:
     served_bound, bound_fen, proven, method, rounds, candidates, build_s, solve_s
     surcharge_fen, outside_fen
         As in ``AllocationResult``.
+    arcs_used
+        Arcs of the last flow; the others were proven to be of no use.
     room
         Capacities and commitments that were used.
     """
@@ -63,6 +65,7 @@ class Assignment:
     proven: bool
     method: str
     rounds: int
+    arcs_used: int
     candidates: int
     build_s: float
     solve_s: float
@@ -80,6 +83,7 @@ class _Solved:
     bound: int
     method: str
     rounds: int
+    arcs_used: int = 0
 
 
 def assign(
@@ -132,6 +136,7 @@ def assign(
         proven=bool(served.sum() == solved.served_bound and reached + left_out == solved.bound),
         method=solved.method,
         rounds=solved.rounds,
+        arcs_used=solved.arcs_used,
         candidates=rows.arcs,
         build_s=built_s,
         solve_s=time.perf_counter() - began - built_s,
@@ -213,7 +218,9 @@ def _by_flow(rows: Rows, capacity: Ints, held: Flags, outside: Ints | None) -> _
     bound = int(rows.weight[answer.entry[served]].sum())
     if outside is not None:
         bound += int(outside[~served].sum())
-    return _Solved(answer.entry, int(served.sum()), bound, "min-cost flow", answer.rounds)
+    return _Solved(
+        answer.entry, int(served.sum()), bound, "min-cost flow", answer.rounds, answer.arcs_used
+    )
 
 
 def _over_full(asked: RequestTable, rows: Rows, entry: Ints, room: Room) -> bool:
