@@ -152,6 +152,8 @@ class CityServer:
         if self._looking is not None:
             self._looking.cancel()
         await self._server.stop(grace_s)
+        # Let go of it while the loop still runs, which it needs to end.
+        del self._server
         await self._parking.stop()
         self._stores.close()
 
