@@ -20,10 +20,11 @@ GROUP_MAX = 512
 
 
 class _Job:
-    __slots__ = ("future", "work")
+    __slots__ = ("future", "proves", "work")
 
-    def __init__(self, work: Callable[[apsw.Connection], Any]) -> None:
+    def __init__(self, work: Callable[[apsw.Connection], Any], *, proves: bool) -> None:
         self.work = work
+        self.proves = proves
         self.future: Future[Any] = Future()
 
 
@@ -102,8 +103,16 @@ class Database:
                 raise StorageError(f"cannot be opened: {error}", where=path) from error
             raise
 
-    def submit(self, work: Callable[[apsw.Connection], T]) -> Future[T]:
+    def submit(self, work: Callable[[apsw.Connection], T], *, proves: bool = False) -> Future[T]:
         """Have ``work`` done by the writer, inside a transaction.
+
+        Parameters
+        ----------
+        work
+            Does it.
+        proves
+            That it succeeds shows that the file can be written again. What happens to need no
+            space shows nothing.
 
         Returns
         -------
@@ -111,7 +120,7 @@ class Database:
             Done when the effect is on the disk; or fails with what ``work`` raised (then it had
             no effect), or with StorageError.
         """
-        job = _Job(work)
+        job = _Job(work, proves=proves)
         with self._gate:
             if self._closing:
                 raise StorageError("is closed", where=self.path)
@@ -171,7 +180,8 @@ class Database:
             self._failpoint("commit")
             self._writer.execute("COMMIT")
             self._failpoint("committed")
-            self._condition = Condition.OK
+            if any(job.proves for job in group):
+                self._condition = Condition.OK
         except (apsw.Error, StorageError) as error:
             failure = self._fail(error)
             outcomes = [(None, failure)] * len(group)

@@ -166,14 +166,14 @@ class SqliteStore:
         """Write next to nothing, to see whether writing works again."""
 
         def work(connection: apsw.Connection) -> None:
-            # Room in the file: as much as many calls need, taken back at once. Then room in its log.
+            # Room in the file, as much as many calls need and taken back at once; then in its log.
             connection.execute("SAVEPOINT room")
             connection.execute("INSERT INTO probe VALUES (zeroblob(?))", (4 * PROBE_BYTES,))
             connection.execute("ROLLBACK TO room")
             connection.execute("RELEASE room")
             connection.execute("UPDATE probe SET body = randomblob(?)", (PROBE_BYTES,))
 
-        return self._submit(work)
+        return self._submit(work, proves=True)
 
     def watch_head(self, told: Callable[[int], None]) -> None:
         """Nobody else writes: there is never anything to tell."""
@@ -202,9 +202,11 @@ class SqliteStore:
             place = f"{self._database.path}: revision {revision}"
             yield revision, decode(kind, version, body, where=place)
 
-    def _submit(self, work: Callable[[apsw.Connection], None]) -> "Future[None]":
+    def _submit(
+        self, work: Callable[[apsw.Connection], None], *, proves: bool = False
+    ) -> "Future[None]":
         try:
-            return translated(self._database.submit(work))
+            return translated(self._database.submit(work, proves=proves))
         except StorageError as error:
             raise unavailable(error) from error
 
