@@ -332,7 +332,7 @@ class BookingCalls:
     ) -> pb.Reservation:
         """See proto/parking/v1."""
         desk = self.desk
-        return desk.message(desk.reservation(reservation_id_from_name(request.name, desk.city_id)))
+        return desk.message(await desk.find(reservation_id_from_name(request.name, desk.city_id)))
 
     async def ListReservations(
         self, request: pb.ListReservationsRequest, context: Context

@@ -200,6 +200,12 @@ class Desk:
             raise NotFoundError(f"no reservation {reservation_id!r}", where="name")
         return reservation
 
+    async def find(self, reservation_id: str) -> Reservation:
+        """Return a reservation, also one that another server has written a moment ago."""
+        if self.store.shared and self.writer.reservation(reservation_id) is None:
+            await self.writer.refresh()
+        return self.reservation(reservation_id)
+
     def message(
         self, reservation: Reservation, passed_over: Sequence[PassedOver] = ()
     ) -> pb.Reservation:

@@ -24,7 +24,7 @@ class WatchCalls:
         desk = self.desk
         revision = _revision(request.revision)
         reservation_id = reservation_id_from_name(request.name, desk.city_id)
-        reservation = desk.reservation(reservation_id)
+        reservation = await desk.find(reservation_id)
         with desk.watchers.watching(f"r:{reservation_id}") as wake:
             while not desk.ending.is_set():
                 wake.clear()

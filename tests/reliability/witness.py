@@ -139,7 +139,6 @@ class Witness:
         else:
             request = about
         until = asyncio.get_running_loop().time() + PATIENCE_S
-        missing = 0
         while True:
             stub = self._stub()
             try:
@@ -151,11 +150,8 @@ class Witness:
                 if error.code() in FULL:
                     return None
                 if call == "GetReservation" and error.code() is grpc.StatusCode.NOT_FOUND:
-                    # Another server may not have heard of it yet; it must before long.
-                    missing += 1
-                    if missing > 40:
-                        return None
-                elif error.code() not in AWAY:
+                    return None
+                if error.code() not in AWAY:
                     self.wrong.append(f"{call}: {error.code()} {error.details()}")
                     return None
                 self.retried += 1
