@@ -32,6 +32,8 @@ GAP = 1e-4
 LEAST_GAP_FEN = 20.0
 WIDER = 6.0
 DEEPEST = 2
+REWARD = 10.0
+"""Of serving one more, in dearest arcs."""
 LARGE = 1e12
 """Fen, more than any reduced cost."""
 LEAST_TIME_S = 0.5
@@ -271,7 +273,7 @@ class _Part:
         matrix, upper, lower = self._constraints(cliques, near)
         limits = [optimize.LinearConstraint(matrix, lower, upper)]
         # So many served as a reward, not as a constraint: then any answer will do to begin with.
-        reward = 0.0 if count is None else 3.0 * (1.0 + float(np.abs(weight).max()))
+        reward = 0.0 if count is None else REWARD * (1.0 + float(np.abs(weight).max()))
         result = self._milp(weight[near] - reward, limits)
         if count is not None and result.status == 0 and (result.x > 0.5).sum() < count:
             every = sparse.csc_array(np.ones((1, len(near))))

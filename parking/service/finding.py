@@ -25,6 +25,8 @@ BATCH_WINDOW_S = 0.004
 """How long a request waits for others that it can be solved together with."""
 BUSY_WINDOW_S = 0.02
 """The longest that it waits when many come: a batch costs little more than a single one."""
+SOLVE_TIME_S = 2.0
+"""Most that a batch may think; then its best answer so far counts."""
 ON_LOOP_MAX = 32
 """A batch of at most so many is solved at once; a larger one in a thread."""
 
@@ -155,6 +157,7 @@ class Finder:
             committed={key: state.pools[key].profile for key in pools},
             capacities={key: bookable(desk, state, key, now_ms) for key in pools},
             travel=desk.travel,
+            time_limit_s=SOLVE_TIME_S,
         )
         given: list[Assigned | Unserved] = [*result.assigned, *result.unserved]
         return {answer.request_id: answer for answer in given}
