@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import apsw
@@ -65,7 +66,19 @@ def measure(kind: str, addresses: list[str], seconds: float) -> dict:
         f"{rate}_calls_per_s": clients(kind, addresses, calls_per_s=rate, seconds=seconds)
         for rate in (100, 300)
     }
-    found["saturation"] = clients(kind, addresses, at_once=AT_ONCE, seconds=seconds)
+    # Two client processes: one alone is as busy as the server, and would be what is measured.
+    with ThreadPoolExecutor(2) as executor:
+        both = [
+            executor.submit(clients, kind, addresses, at_once=AT_ONCE // 2, seconds=seconds)
+            for _ in range(2)
+        ]
+    parts = [part.result() for part in both]
+    found["saturation"] = {
+        "calls_per_s": round(sum(part["calls_per_s"] for part in parts), 1),
+        "p50_ms": statistics.median(part["p50_ms"] for part in parts),
+        "p99_ms": max(part["p99_ms"] for part in parts),
+        "failed": [part["failed"] for part in parts],
+    }
     return found
 
 

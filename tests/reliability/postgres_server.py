@@ -106,14 +106,22 @@ class PostgresServer:
             self._run("initdb", "--version", programs=INSTALLED / "bin")
             return INSTALLED / "bin"
         except (PermissionError, subprocess.CalledProcessError):
-            copy = self._directory / "postgresql"
-            shutil.copytree(INSTALLED, copy, symlinks=True)
-            for path in (copy, *copy.rglob("*")):
-                if not path.is_symlink():
-                    path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
-                    if path.parent == copy / "bin":
-                        path.chmod(0o755)
-            return copy / "bin"
+            return self._copied_programs()
+
+    def _copied_programs(self) -> Path:
+        """Copy them to where the user can reach them, as they lie: they find each other so."""
+        package, root = INSTALLED.parent, self._directory / "postgresql"
+        left_out = shutil.ignore_patterns("include", "*.a")
+        programs = root / package.name / INSTALLED.name
+        shutil.copytree(INSTALLED, programs, symlinks=True, ignore=left_out)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, root / libraries.name, symlinks=True)
+        for path in (root, *root.rglob("*")):
+            if not path.is_symlink():
+                run = path.is_dir() or path.stat().st_mode & 0o100
+                path.chmod(path.stat().st_mode | (0o055 if run else 0o044))
+        return programs / "bin"
 
     def _run(self, program: str, *words: str, programs: Path | None = None) -> None:
         subprocess.run(
