@@ -22,6 +22,9 @@ from parking.ledger import (
     replay,
 )
 from parking.store import Answer, Batch, MemoryStore, PostgresStore, SqliteStore
+from parking.store.codec import encode
+from parking.store.embedded import APPLICATION_ID, MIGRATIONS
+from parking.store.seen import Seen
 
 NOW = 1_795_390_000_000
 
@@ -226,3 +229,37 @@ def test_sigkill_loses_nothing_that_was_acknowledged(tmp_path: Path):
         assert list(faults(state)) == []
         assert store.answer(f"q{revision}") is not None
         store.close()
+
+
+def test_a_file_of_the_first_version_is_read_on(tmp_path):
+    path = tmp_path / "ledger.db"
+    connection = apsw.Connection(str(path))
+    connection.execute(MIGRATIONS[0])
+    connection.execute(f"PRAGMA user_version=1; PRAGMA application_id={APPLICATION_ID}")
+    state, log = life(*COMMANDS)
+    for revision, event in enumerate(log, 1):
+        kind, _, body = encode(event)
+        connection.execute(
+            "INSERT INTO log (revision, at_ms, kind, subject, body) VALUES (?, ?, ?, 's', ?)",
+            (revision, event.at_ms, kind, body),
+        )
+    connection.execute("INSERT INTO answer VALUES ('q', x'01', 5, x'02', NULL)")
+    connection.close()
+    store = SqliteStore(path)
+    assert replay(store.read()) == state
+    assert not store.is_new("q")
+    assert store.answer("q").reply == b"\x02"
+    store.close()
+
+
+def test_what_was_answered_is_never_taken_for_new(store):
+    ids = [f"q{n}" for n in range(2000)]
+    store.append(Batch(0, [], [Answer(request_id, b"", NOW) for request_id in ids])).result()
+    assert not any(store.is_new(request_id) for request_id in ids)
+    assert len(store.answers([*ids, "other"]).result()) == 2000
+
+
+def test_new_ids_are_mostly_known_to_be_new():
+    seen = Seen(f"q{n}" for n in range(100_000))
+    assert all(seen.may_hold(f"q{n}") for n in range(0, 100_000, 97))
+    assert sum(seen.may_hold(f"r{n}") for n in range(20_000)) < 20
