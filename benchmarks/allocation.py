@@ -1,6 +1,6 @@
 """A batch of drivers, from coordinate arrays in memory to assignment, beside its peers.
 
-    python -m benchmarks.allocation [--quick] [--repeats N] [--seed N]
+    python -m benchmarks.allocation [--quick] [--only PART ...] [--repeats N] [--seed N]
 
 Prints Markdown tables: batches that share an instant (1,500 m of walking, and no limit; 60, 95 and
 130 % load), the micro-batch of a server, growth from 1,000 to 100,000 requests, and batches whose
@@ -37,6 +37,7 @@ from parking.allocation import Assignment, LotTable, assign, find_arcs
 LOADS = (0.6, 0.95, 1.3)
 NO_LIMIT = float("inf")
 WALK_M = 1500.0
+PARTS = ("city", "micro", "exact", "growth", "come-and-go")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Report:
 
 def batches(report: Report, sizes: list[tuple[int, int, float]], repeats: int, seed: int) -> None:
     """Batches that share an instant, beside greedy and the bare flow."""
+    print()
     print(
         "| requests x lots | walk | load | arcs | **ours** s (slowest) | rounds | arcs used "
         "| bare flow s | ours / bare | served | greedy served | greedy cost |"
@@ -128,6 +130,7 @@ def small(report: Report, sizes: list[tuple[int, int]], repeats: int, seed: int)
         "HiGHS LP": (linear_program, 10**9),
         "networkx": (network_simplex, 400),
     }
+    print()
     print("| requests x lots | **ours** s | " + " | ".join(f"{p} s (x ours)" for p in peers) + " |")
     print("|---|---|" + "---|" * len(peers))
     for requests, lots in sizes:
@@ -150,6 +153,7 @@ def small(report: Report, sizes: list[tuple[int, int]], repeats: int, seed: int)
 
 def micro(report: Report, repeats: int, seed: int) -> None:
     """The batch of a few milliseconds that a server solves, its city's table prepared."""
+    print()
     print("| micro-batch | load | **ours** ms (slowest) |")
     print("|---|---|---|")
     for lots in (80, 1000):
@@ -163,17 +167,21 @@ def micro(report: Report, repeats: int, seed: int) -> None:
             )
 
 
-def come_and_go(sizes: list[tuple[int, int]], seeds: range) -> None:
-    """Batches whose stays come and go: how many are proven, and the gap of the others."""
+def come_and_go(sizes: list[tuple[int, int, int]]) -> None:
+    """Batches whose stays come and go: how many are proven, and the gap of the others.
+
+    ``sizes``: requests, lots, seeds.
+    """
+    print()
     print(
         "| requests x lots | arrivals over | spaces | proven | median s | unproven: gap, unserved |"
     )
     print("|---|---|---|---|---|---|")
-    for requests, lots in sizes:
+    for requests, lots, seeds in sizes:
         for spread_h in (2.0, 8.0):
             for load in (1.0, 2.0):
                 proven, seconds, others = 0, [], []
-                for seed in seeds:
+                for seed in range(seeds):
                     instance = batch(requests, lots, load, WALK_M, seed, spread_h)
                     began = time.perf_counter()
                     answer = assign(instance.requests, instance.city)
@@ -185,7 +193,7 @@ def come_and_go(sizes: list[tuple[int, int]], seeds: range) -> None:
                         others.append(f"{gap:.3%}, <= {short}")
                 print(
                     f"| {requests:,} x {lots} | {spread_h:.0f} h | requests / {load:.0f} "
-                    f"| {proven} of {len(seeds)} | {np.median(seconds):.2f} "
+                    f"| {proven} of {seeds} | {np.median(seconds):.2f} "
                     f"| {'; '.join(others) or '-'} |",
                     flush=True,
                 )
@@ -195,6 +203,7 @@ def main() -> int:
     """Run and print; 1 where an answer was wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Raw)
     parser.add_argument("--quick", action="store_true", help="small sizes only")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="tables to print")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
@@ -206,27 +215,26 @@ def main() -> int:
         f"{platform.machine()}, {cpu} cores (load {load:.1f} at the start), Python "
         f"{platform.python_version()}, "
         + ", ".join(f"{p} {version(p)}" for p in ("ortools", "scipy", "numpy", "numba", "networkx"))
-        + f"; seed {asked.seed}; median of {asked.repeats}, warm.\n"
+        + f"; seed {asked.seed}; median of {asked.repeats}, warm."
     )
     big = [(10_000, 1_000, WALK_M), (10_000, 1_000, NO_LIMIT)]
     growth = [(1_000, 200, WALK_M), (3_000, 400, WALK_M), (30_000, 1_500, WALK_M)]
     growth += [(100_000, 2_000, WALK_M)]
     if asked.quick:
         big, growth = [(500, 60, WALK_M), (500, 60, NO_LIMIT)], [(1_000, 100, WALK_M)]
-    batches(report, big, asked.repeats, asked.seed)
-    print()
-    micro(report, asked.repeats, asked.seed)
-    print()
     exact = [(100, 20), (300, 50)] if asked.quick else [(300, 50), (2_000, 300), (10_000, 1_000)]
-    small(report, exact, asked.repeats, asked.seed)
-    print()
-    batches(report, growth, min(3, asked.repeats), asked.seed)
-    print()
-    if asked.quick:
-        come_and_go([(60, 10)], range(2))
-    else:
-        come_and_go([(200, 30), (700, 80)], range(10))
-        come_and_go([(2_000, 200)], range(3))
+    if "city" in asked.only:
+        batches(report, big, asked.repeats, asked.seed)
+    if "micro" in asked.only:
+        micro(report, asked.repeats, asked.seed)
+    if "exact" in asked.only:
+        small(report, exact, asked.repeats, asked.seed)
+    if "growth" in asked.only:
+        batches(report, growth, min(3, asked.repeats), asked.seed)
+    if "come-and-go" in asked.only:
+        come_and_go(
+            [(60, 10, 2)] if asked.quick else [(200, 30, 10), (700, 80, 10), (2_000, 200, 3)]
+        )
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"\npeak memory of the process {peak_mb:,.0f} MB; load {os.getloadavg()[0]:.1f} at the end"

@@ -12,6 +12,7 @@ things keep it small:
 """
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,8 @@ REWARD = 10.0
 LARGE = 1e12
 """Fen, more than any reduced cost."""
 LEAST_TIME_S = 0.5
-LAST_TIME_S = 10.0
-"""For the cost's bound of a batch of which it is not known how many can be served."""
+LAST_SHARE = 0.25
+"""Of the time, kept for the cost's bound where it stays open how many can be served."""
 
 
 def solve_program(
@@ -58,7 +59,19 @@ def solve_program(
     SolverError
         The solver failed in a way that says nothing about the problem.
     """
-    return _solve(wishes, room, serve_first, time.perf_counter() + time_limit_s, 0)
+    began = time.perf_counter()
+    ends_s = began + (1 - LAST_SHARE) * time_limit_s
+    answer = _solve(wishes, room, serve_first, ends_s, 0)
+    if not serve_first or len(answer.arcs) == answer.served_bound:
+        return answer
+    # Another share-out of that many among the parts might be cheaper than each part's bound.
+    kept = _worth_asking(wishes, room)
+    last = Relaxation(wishes.take(kept), room, began + time_limit_s)
+    last.bring_in(np.flatnonzero(np.isin(kept, answer.arcs)))
+    relaxed = last.solve(wishes.weight[kept].astype(np.float64), len(answer.arcs))
+    if relaxed is None:
+        return answer
+    return replace(answer, bound=max(answer.bound, rounded_up(relaxed.value)))
 
 
 def _solve(
@@ -88,13 +101,8 @@ def _solve(
         branched += solved.branched
     picked = np.sort(np.concatenate(chosen))
     if serve_first and len(picked) < served_bound:
-        # Another share-out of that many among the parts might be cheaper than each part's bound.
+        # Parts' bounds hold for their own share of that many only.
         bound = _cheapest_of(arcs, len(picked))
-        if depth == 0:
-            last = Relaxation(arcs, room, time.perf_counter() + LAST_TIME_S)
-            last.bring_in(picked)
-            relaxed = last.solve(arcs.weight.astype(np.float64), len(picked))
-            bound = bound if relaxed is None else max(bound, rounded_up(relaxed.value))
     return ProgramAnswer(kept[picked], served_bound, bound, len(sizes), branched)
 
 
