@@ -20,10 +20,12 @@ from parking.errors import SolverError
 DIRECT = 20
 """Arcs for each request up to which all of them are taken at once."""
 FIRST, MORE = 12, 8
-"""Arcs of a request in the first round, and most that each further round adds."""
+"""Arcs of a request in the first round, and most that the second adds; later ones add more."""
 STEPS = (0.05, 0.015, 0.0045, 0.0014)
 """Steps of the auction that guesses the first prices, as shares of the charge for the unserved."""
-MAX_ROUNDS = 200
+SMALL_ROUNDS = 6
+"""Rounds after which all arcs come in: prices swing so long where requests are all alike."""
+MAX_ROUNDS = SMALL_ROUNDS + 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +78,8 @@ def solve_by_growth(
     counts = np.cumsum(rows.end - rows.begin)
     inside = np.zeros(len(rows.pool), dtype=np.uint8)
 
+    noise = 2 * _steps(rows, capacity)[-1] + 1
+
     def bring_in(price: Ints, limit: Ints, most: int) -> int:
         added = np.zeros(n, dtype=np.int64)
 
@@ -90,6 +94,7 @@ def solve_by_growth(
                 price,
                 limit,
                 most,
+                noise,
                 inside,
                 added,
             )
@@ -104,12 +109,14 @@ def solve_by_growth(
         guess = guess_prices(rows, capacity, outside_fen)
         bring_in(guess, np.full(n, np.iinfo(np.int64).max), FIRST)
         request, entry = _gather(rows.begin, rows.end, inside)
-    for rounds in range(1, MAX_ROUNDS + 1):  # noqa: B007 (how many it took is told)
+    for rounds in range(1, MAX_ROUNDS + 1):
         chosen = solve_flow(rows, request, entry, capacity, outside_fen, bonus_fen)
         price = pool_prices(rows, chosen, capacity, outside_fen)
         own = _worth(rows, chosen, outside_fen, price)
-        if len(entry) == arcs or not bring_in(price, own, MORE):
+        if len(entry) == arcs or not bring_in(price, own, MORE << min(rounds - 1, 20)):
             break
+        if rounds == SMALL_ROUNDS:
+            inside[:] = 1
         request, entry = _gather(rows.begin, rows.end, inside)
     else:
         raise SolverError(f"no proof after {MAX_ROUNDS} rounds", where="allocation")
@@ -128,11 +135,17 @@ def guess_prices(rows: Rows, capacity: Ints, outside_fen: Ints) -> Ints:
     The auction's charge for the unserved is much smaller than the proof's, or prices would climb
     for ever; where requests reach only some of the pools it must leave room for chains of moves.
     """
+    steps = _steps(rows, capacity)
+    charge = int(steps[0] / STEPS[0]) + 1
+    return auction_prices(rows, capacity, np.minimum(outside_fen, charge), steps)
+
+
+def _steps(rows: Rows, capacity: Ints) -> tuple[int, ...]:
+    """Return the steps of the auction, fen."""
     high = max(1, int(_highest(rows.begin, rows.end, rows.weight)))
     few = 2 * rows.arcs < len(rows.begin) * np.count_nonzero(capacity)
     charge = high * (2 if few else 1) + 1
-    steps = tuple(max(1, int(charge * share)) for share in STEPS)
-    return auction_prices(rows, capacity, np.minimum(outside_fen, charge), steps)
+    return tuple(max(1, int(charge * share)) for share in STEPS)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -164,15 +177,24 @@ def _worth(rows: Rows, chosen: Chosen, outside_fen: Ints, price: Ints) -> Ints:
 
 @numba.njit(cache=True, nogil=True)
 def _bring_in(  # type: ignore[no-untyped-def]
-    first, last, begin, end, pool, weight, price, limit, most, inside, added
+    first, last, begin, end, pool, weight, price, limit, most, noise, inside, added
 ):
-    """Mark each request's best arcs that are below its limit, ``most`` of them at most."""
+    """Mark each request's best arcs that are below its limit, ``most`` of them at most.
+
+    A little noise: requests that are much alike do not all take the same few pools.
+    """
+    most = min(most, (end[first:last] - begin[first:last]).max()) if last > first else most
     values = np.empty(most, dtype=np.int64)
     entries = np.empty(most, dtype=np.int64)
     for i in range(first, last):
-        n, ceiling = 0, limit[i]
+        n, ceiling = 0, np.iinfo(np.int64).max
         for e in range(begin[i], end[i]):
             value = weight[e] + price[pool[e]]
+            if value >= limit[i]:
+                continue
+            mixed = (i * 2654435761 + pool[e] * 2246822519 + 374761393) & 0xFFFFFFFF
+            mixed = ((mixed ^ (mixed >> 15)) * 2246822519) & 0xFFFFFFFF
+            value += ((mixed ^ (mixed >> 13)) & 0xFFFFFFFF) % noise
             if value < ceiling:
                 k = n if n < most else most - 1
                 while k > 0 and values[k - 1] > value:
