@@ -107,7 +107,7 @@ def pool_prices(rows: Rows, chosen: Chosen, capacity: Ints, outside_fen: Ints) -
         price,
     )
     # A pool without any space costs more than anybody pays.
-    price[price >= UNREACHED] = outside_fen.max(initial=0) - rows.weight.min(initial=0)
+    price[price >= UNREACHED] = int(outside_fen.max(initial=0)) - rows.range_fen()[0]
     return price
 
 

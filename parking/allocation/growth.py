@@ -56,8 +56,7 @@ def serve_first_fen(rows: Rows, pools: int) -> int:
     Serving one more moves a chain of drivers that visits each pool at most once; so the charge
     exceeds (pools + 1) of the dearest arcs.
     """
-    high = int(_highest(rows.begin, rows.end, rows.weight))
-    low = int(_lowest(rows.begin, rows.end, rows.weight))
+    low, high = rows.range_fen()
     longest = min(pools, len(rows.begin))
     return (longest + 1) * high - longest * low + 1
 
@@ -142,28 +141,10 @@ def guess_prices(rows: Rows, capacity: Ints, outside_fen: Ints) -> Ints:
 
 def _steps(rows: Rows, capacity: Ints) -> tuple[int, ...]:
     """Return the steps of the auction, fen."""
-    high = max(1, int(_highest(rows.begin, rows.end, rows.weight)))
+    high = max(1, rows.range_fen()[1])
     few = 2 * rows.arcs < len(rows.begin) * np.count_nonzero(capacity)
     charge = high * (2 if few else 1) + 1
     return tuple(max(1, int(charge * share)) for share in STEPS)
-
-
-@numba.njit(cache=True, nogil=True)
-def _highest(begin, end, weight):  # type: ignore[no-untyped-def]
-    high = 0
-    for i in range(len(begin)):
-        for e in range(begin[i], end[i]):
-            high = max(high, weight[e])
-    return high
-
-
-@numba.njit(cache=True, nogil=True)
-def _lowest(begin, end, weight):  # type: ignore[no-untyped-def]
-    low = 0
-    for i in range(len(begin)):
-        for e in range(begin[i], end[i]):
-            low = min(low, weight[e])
-    return low
 
 
 def _worth(rows: Rows, chosen: Chosen, outside_fen: Ints, price: Ints) -> Ints:

@@ -38,6 +38,8 @@ THREADED_FROM = 200_000
 class Rows:
     """Arcs of each request: entries ``begin[i]`` to ``end[i] - 1``, in no order.
 
+    Entries between rows are not arcs and may hold anything.
+
     Parameters
     ----------
     begin, end
@@ -59,12 +61,26 @@ class Rows:
         """Number of arcs."""
         return int((self.end - self.begin).sum())
 
+    def range_fen(self) -> tuple[int, int]:
+        """Return the least and the largest weight of the arcs, at most and at least 0."""
+        low, high = _range(self.begin, self.end, self.weight)
+        return int(low), int(high)
+
     def entries(self) -> tuple[Ints, Ints]:
         """Return request and entry of every arc."""
         counts = self.end - self.begin
         request = np.repeat(np.arange(len(counts)), counts)
         ends = np.cumsum(counts)
         return request, np.arange(len(request)) - np.repeat(ends - counts - self.begin, counts)
+
+
+@numba.njit(cache=True, nogil=True)
+def _range(begin, end, weight):  # type: ignore[no-untyped-def]
+    low, high = 0, 0
+    for i in range(len(begin)):
+        for e in range(begin[i], end[i]):
+            low, high = min(low, weight[e]), max(high, weight[e])
+    return low, high
 
 
 def rows_of(request: Ints, pool: Ints, weight: Ints, requests: int, pools: int) -> Rows:

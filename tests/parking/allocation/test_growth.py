@@ -135,3 +135,25 @@ def test_large_batches_on_two_threads_are_the_same_every_time() -> None:
     assert one.proven
     assert (one.pool == other.pool).all()
     assert one.rounds == other.rounds
+
+
+def test_what_stands_between_rows_is_never_read() -> None:
+    """Compiled rows leave room between them, with whatever was in memory."""
+    asked, table = city(3, 60, 20, 0.9, 1500.0)
+    full = find_rows(asked, table, GreatCircle())
+    short = np.maximum(full.begin, full.end - 1)
+    clean = Rows(full.begin, short, full.pool, full.weight, full.pools)
+    dirty = Rows(clean.begin, clean.end, clean.pool.copy(), clean.weight.copy(), clean.pools)
+    _, entry = clean.entries()
+    between = np.ones(len(clean.weight), dtype=bool)
+    between[entry] = False
+    assert between.any()
+    dirty.weight[between] = np.iinfo(np.int64).min
+    dirty.pool[between] = 10**9
+    charge = serve_first_fen(clean, clean.pools)
+    assert serve_first_fen(dirty, dirty.pools) == charge
+    outside, bonus = np.full(60, charge), np.zeros(60, dtype=np.int64)
+    one = solve_by_growth(clean, table.bookable, outside, bonus)
+    other = solve_by_growth(dirty, table.bookable, outside, bonus)
+    assert (one.entry == other.entry).all()
+    assert (one.price_fen == other.price_fen).all()
