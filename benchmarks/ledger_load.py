@@ -1,12 +1,15 @@
 """Load on a real server: ``python -m benchmarks.ledger_load``.
 
 Client processes play drivers (request, confirm, arrive, leave: a cycle is four calls) against
-``greenlot serve`` with the embedded store, then with PostgreSQL; beside them, in the same run, a
-bare grpc.aio echo of messages as large, and bare commits to the same kind of store. Prints JSON.
+``greenlot serve`` with the embedded store and with PostgreSQL, and against a bare grpc.aio echo:
+the same clients, the same requests, answers as large. At saturation short rounds alternate (echo,
+SQLite, echo, PostgreSQL, ...), each ledger's round is divided by its neighbours' mean, and the
+median of these ratios counts: another process on the machine hits all alike. Beside them, bare
+commits to the same kinds of stores. Prints JSON; exit status 1 if a bar is missed.
 """
 
 import argparse
-import asyncio
+import contextlib
 import json
 import os
 import platform
@@ -15,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
@@ -24,62 +28,138 @@ import psycopg
 
 import tests.reliability  # noqa: F401  (before gRPC: see there)
 from benchmarks.ledger_city import write_load_city
-from benchmarks.ledger_clients import ECHO
 from tests.reliability.postgres_server import DURABLE, running
 from tests.reliability.server_process import ServerProcess
 
+CLIENTS = 2
+"""Client processes at saturation: one alone is as busy as the echo, and would be measured."""
 AT_ONCE = 64
+"""Drivers at once at saturation, in all."""
+P99_MS = {100: 50.0, 300: 100.0}
+SHARE_OF_ECHO = 0.4
+SETTLE_S = 1.0
 
 
-async def serve_echo() -> None:
-    """Serve the echo until killed; the address is the one line on stdout."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server that is measured."""
 
-    async def say(request: bytes, context: object) -> bytes:
-        return request
-
-    handler = grpc.method_handlers_generic_handler(
-        ECHO.split("/")[1], {ECHO.split("/")[2]: grpc.unary_unary_rpc_method_handler(say)}
-    )
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((handler,))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    print(f"127.0.0.1:{port}", flush=True)
-    await server.wait_for_termination()
+    name: str
+    address: str
+    pid: int
 
 
-def clients(kind: str, addresses: list[str], **job: object) -> dict:
-    """Run one client process and return what it measured."""
-    words = json.dumps({"kind": kind, "addresses": addresses, **job})
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.ledger_clients", words],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return json.loads(done.stdout)
+class Clients:
+    """Client processes that do one job after the other, together."""
 
-
-def measure(kind: str, addresses: list[str], seconds: float) -> dict:
-    """Measure 100 and 300 calls/s and saturation."""
-    found = {
-        f"{rate}_calls_per_s": clients(kind, addresses, calls_per_s=rate, seconds=seconds)
-        for rate in (100, 300)
-    }
-    # Two client processes: one alone is as busy as the server, and would be what is measured.
-    with ThreadPoolExecutor(2) as executor:
-        both = [
-            executor.submit(clients, kind, addresses, at_once=AT_ONCE // 2, seconds=seconds)
-            for _ in range(2)
+    def __init__(self, count: int) -> None:
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.ledger_clients"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(count)
         ]
-    parts = [part.result() for part in both]
-    found["saturation"] = {
-        "calls_per_s": round(sum(part["calls_per_s"] for part in parts), 1),
-        "p50_ms": statistics.median(part["p50_ms"] for part in parts),
-        "p99_ms": max(part["p99_ms"] for part in parts),
-        "failed": [part["failed"] for part in parts],
-    }
+        self._seed = 0
+
+    def run(self, target: Target, count: int, **job: float) -> dict:
+        """Have ``count`` of them do a job; return what they saw together."""
+        used = self._processes[:count]
+        server_s, begun = _cpu_s(target.pid), time.monotonic()
+        for process in used:
+            self._seed += 1
+            assert process.stdin is not None
+            words = {"address": target.address, "seed": self._seed, **job}
+            process.stdin.write(json.dumps(words) + "\n")
+            process.stdin.flush()
+        parts = [json.loads(process.stdout.readline()) for process in used if process.stdout]
+        server_s, wall_s = _cpu_s(target.pid) - server_s, time.monotonic() - begun
+        took = sorted(ms for part in parts for ms in part["took_ms"])
+        return {
+            "calls": len(took),
+            "calls_per_s": sum(len(part["took_ms"]) / part["seconds"] for part in parts),
+            "p50_ms": took[len(took) // 2],
+            "p99_ms": took[int(len(took) * 0.99)],
+            "failed": sum(sum(part["failed"].values()) for part in parts),
+            "server_busy": server_s / wall_s,
+            "server_ms_a_call": 1000 * server_s / len(took),
+            "client_ms_a_call": 1000 * sum(part["cpu_s"] for part in parts) / len(took),
+        }
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the processor time that a process has used."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def echoing() -> Iterator[Target]:
+    """Have the echo in a process of its own."""
+    words = [sys.executable, "-m", "benchmarks.ledger_echo"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as echo:
+        assert echo.stdout is not None
+        try:
+            yield Target("echo", echo.stdout.readline().strip(), echo.pid)
+        finally:
+            echo.kill()
+
+
+def at_rates(clients: Clients, targets: list[Target], seconds: float) -> dict:
+    """Measure 100 and 300 calls/s."""
+    found: dict = {target.name: {} for target in targets}
+    for rate in P99_MS:
+        for target in targets:
+            seen = clients.run(target, 1, calls_per_s=rate, seconds=seconds)
+            found[target.name][rate] = {
+                "p50_ms": round(seen["p50_ms"], 2),
+                "p99_ms": round(seen["p99_ms"], 2),
+                "failed": seen["failed"],
+            }
     return found
+
+
+def saturated(clients: Clients, targets: list[Target], rounds: int, seconds: float) -> dict:
+    """Measure as many calls as there can be, in alternating rounds."""
+    echo, ledgers = targets[0], targets[1:]
+    seen: dict[str, list[dict]] = {target.name: [] for target in targets}
+    shares: dict[str, list[float]] = {target.name: [] for target in ledgers}
+    job = {"at_once": AT_ONCE // CLIENTS, "seconds": seconds}
+    for target in targets:
+        clients.run(target, CLIENTS, **job)  # to warm up
+    before = clients.run(echo, CLIENTS, **job)
+    for _ in range(rounds):
+        for ledger in ledgers:
+            here = clients.run(ledger, CLIENTS, **job)
+            after = clients.run(echo, CLIENTS, **job)
+            beside = (before["calls_per_s"] + after["calls_per_s"]) / 2
+            shares[ledger.name].append(here["calls_per_s"] / beside)
+            seen[ledger.name].append(here)
+            seen[echo.name].append(after)
+            before = after
+            time.sleep(SETTLE_S)
+    found = {
+        name: {key: _spread([item[key] for item in items]) for key in items[0]}
+        for name, items in seen.items()
+    }
+    for name, ratios in shares.items():
+        found[name]["share_of_echo"] = _spread(ratios)
+    return found
+
+
+def _spread(values: list[float]) -> dict:
+    return {
+        "median": round(statistics.median(values), 3),
+        "least": round(min(values), 3),
+        "most": round(max(values), 3),
+    }
 
 
 def bare_sqlite_commits(folder: Path, seconds: float) -> dict:
@@ -124,44 +204,58 @@ def machine() -> dict:
     }
 
 
-def main() -> None:
+def missed(report: dict) -> list[str]:
+    """Return the bars that were not reached."""
+    told = []
+    for store in ("sqlite", "postgres"):
+        for rate, most in P99_MS.items():
+            p99 = report["at_rate"].get(store, {}).get(rate, {}).get("p99_ms", 0.0)
+            if p99 > most:
+                told.append(f"{store}: p99 {p99} ms at {rate} calls/s, expected up to {most}")
+        share = report["saturation"].get(store, {}).get("share_of_echo", {}).get("median", 1.0)
+        if share < SHARE_OF_ECHO:
+            told.append(f"{store}: {share} of the echo, expected {SHARE_OF_ECHO}")
+    return told
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=20.0, help="at each rate")
+    parser.add_argument("--rounds", type=int, default=7, help="of each store at saturation")
+    parser.add_argument("--round-seconds", type=float, default=4.0)
     parser.add_argument("--store", choices=["sqlite", "postgres", "both"], default="both")
-    parser.add_argument("--serve-echo", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.serve_echo:
-        asyncio.run(serve_echo())
-        return
-    report: dict = {"machine": machine(), "seconds_each": given.seconds, "at_once": AT_ONCE}
-    with tempfile.TemporaryDirectory() as folder:
+    report: dict = {
+        "machine": machine(),
+        "seconds": given.seconds,
+        "rounds": given.rounds,
+        "round_seconds": given.round_seconds,
+        "client_processes": CLIENTS,
+        "at_once": AT_ONCE,
+    }
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         root = Path(folder)
         city = write_load_city(root / "city")
-        report["bare_sqlite"] = bare_sqlite_commits(root, 3.0)
-        with subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.ledger_load", "--serve-echo"],
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as echo:
-            assert echo.stdout is not None
-            report["echo"] = measure("echo", [echo.stdout.readline().strip()], given.seconds)
-            echo.kill()
+        targets = [stack.enter_context(echoing())]
         if given.store != "postgres":
-            with ServerProcess(city, root / "data", f"sqlite:{root / 'l.sqlite'}") as server:
-                report["sqlite"] = measure("drivers", [server.address], given.seconds)
+            report["bare_sqlite"] = bare_sqlite_commits(root, 3.0)
+            store = f"sqlite:{root / 'l.sqlite'}"
+            server = stack.enter_context(ServerProcess(city, root / "data", store))
+            targets.append(Target("sqlite", server.address, server.pid))
         if given.store != "sqlite":
-            with running(DURABLE) as database:
-                report["bare_postgres"] = bare_postgres_commits(database.url, 3.0)
-                with ServerProcess(city, root / "data-pg", database.url) as server:
-                    report["postgres"] = measure("drivers", [server.address], given.seconds)
-    for store in ("sqlite", "postgres"):
-        if store in report:
-            ratio = report[store]["saturation"]["calls_per_s"]
-            ratio /= report["echo"]["saturation"]["calls_per_s"]
-            report[store]["share_of_echo"] = round(ratio, 3)
+            database = stack.enter_context(running(DURABLE))
+            report["bare_postgres"] = bare_postgres_commits(database.url, 3.0)
+            server = stack.enter_context(ServerProcess(city, root / "data-pg", database.url))
+            targets.append(Target("postgres", server.address, server.pid))
+        clients = Clients(CLIENTS)
+        stack.callback(clients.close)
+        report["at_rate"] = at_rates(clients, targets, given.seconds)
+        report["saturation"] = saturated(clients, targets, given.rounds, given.round_seconds)
     report["machine"]["load_1min_after"] = round(os.getloadavg()[0], 2)
+    report["missed"] = missed(report)
     print(json.dumps(report, indent=1))
+    return 1 if report["missed"] else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
