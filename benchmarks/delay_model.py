@@ -40,6 +40,7 @@ from scenarios.resco import NAMES, resco_inputs
 from scenarios.simulation import Inputs, simulate
 from scenarios.sumo_process import SimulationPool
 from traffic.delay.model import DelayModel, Estimate, Timing
+from traffic.delay.trip_model import TripModel
 from traffic.io.sumo_additional import write_plans
 from traffic.plan import TimingPlan
 from traffic.timing.optimize import optimize_network, plans_of
@@ -107,13 +108,17 @@ def make_plans(model: DelayModel, count: int, seed: int) -> Iterator[Plan]:
 
     for steps in SEARCHES[: max(0, count - 1)]:
         left = iter(range(3 * steps))
+
+        def cut(left: Iterator[int] = left) -> bool:
+            return next(left, None) is None
+
         found = optimize_network(
             model.graph,
             model.demand,
             cycle_s=CYCLE_S,
             seed=seed + steps,
             time_limit_s=600.0,
-            should_stop=lambda left=left: next(left, None) is None,
+            should_stop=cut,
         )
         yield plan(f"search of {steps}", found.cycle_s, found.states)
     rng = random.Random(seed)
@@ -159,6 +164,7 @@ def compare(
     """Judge a scenario's plans with the model and with SUMO."""
     graph, demand = read_scenario(inputs)
     model = DelayModel(graph, demand)
+    trips = TripModel(model)
     made = list(make_plans(model, plans, seed))
     with tempfile.TemporaryDirectory(prefix="plans.") as directory:
         jobs = []
@@ -174,7 +180,7 @@ def compare(
             )
         points: list[Point] = []
         for plan, runs in zip(made, jobs, strict=True):
-            estimate = model.evaluate(plan.timings)
+            estimate = trips.evaluate(plan.timings)
             points += _points(scenario, model, plan, estimate, [job.result() for job in runs])
     return points
 
@@ -237,7 +243,8 @@ def rank_correlation(points: Sequence[Point]) -> float:
 def flowing_correlation(points: Sequence[Point]) -> float:
     """Spearman's coefficient without the runs that locked up."""
     own = [p for p in points if p.flowing_s is not None]
-    return float(spearmanr([p.model_s for p in own], [p.flowing_s for p in own]).statistic)
+    flowing_s = [p.flowing_s for p in own if p.flowing_s is not None]
+    return float(spearmanr([p.model_s for p in own], flowing_s).statistic)
 
 
 def table(points: Sequence[Point]) -> str:

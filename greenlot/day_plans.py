@@ -18,6 +18,7 @@ from greenlot.plans import read_scenario
 from scenarios.simulation import Inputs
 from traffic.daytime import Periods, demand_between, find_periods
 from traffic.delay.model import DelayModel, Estimate, Timing
+from traffic.delay.trip_model import TripModel
 from traffic.demand import Demand, Floats
 from traffic.errors import InvalidInputError, UnsafePlanError
 from traffic.io.sumo_additional import check_file
@@ -168,7 +169,7 @@ def plan_day(
         )
         for k, part in enumerate(searched)
     ]
-    models = {k: DelayModel(graph, parts[k]) for k in busy}
+    models = {k: TripModel(DelayModel(graph, parts[k])) for k in busy}
     judged = {k: [_estimate(models[k], plan) for plan in plans] for k in busy}
     costs = np.zeros((len(parts), len(plans)))
     for k, estimates in judged.items():
@@ -299,12 +300,13 @@ def _noise_gain(flows: Floats) -> float:
     return min(1.0, max(LEAST_GAIN, 2 * math.log(len(flows)) * noise / whole))
 
 
-def _estimate(model: DelayModel, plan: NetworkPlan | None) -> Estimate:
+def _estimate(trips: TripModel, plan: NetworkPlan | None) -> Estimate:
     """Judge a plan; signals that it does not time, or all without one, run their own programs."""
+    model = trips.model
     own = {key: own_timing(model.graph.signals[key]) for key in model.signal_ids}
     plans = () if plan is None else plan.plans
     timed = {p.signal_id: Timing(p.phases(), p.program_start_s) for p in plans}
-    return model.evaluate({key: timed.get(key, timing) for key, timing in own.items()})
+    return trips.evaluate({key: timed.get(key, timing) for key, timing in own.items()})
 
 
 def _switches(

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 from scenarios.simulation import Inputs, simulate
 from traffic.delay.model import DelayModel
+from traffic.delay.trip_model import TripModel
 from traffic.demand import Demand
 from traffic.io.sumo_additional import write_plans
 from traffic.network import RoadGraph
@@ -89,13 +90,14 @@ def refine(
         Told of every better plan; asked whether to stop with the best so far.
     """
     model = DelayModel(graph, demand)
+    trips = TripModel(model)
     options = options_of(model, cycle_s=cycle_s, min_green_s=min_green_s)
     with TemporaryDirectory(prefix="refine.") as directory:
         own = None if executor is not None else ThreadPoolExecutor(os.cpu_count() or 1)
         try:
             search = _Refinement(
                 inputs,
-                model,
+                trips,
                 options,
                 max(cycle_s[1], found.cycle_s),
                 (cycle_s[0], cycle_s[1]),
@@ -117,7 +119,7 @@ def refine(
         found,
         plans=plans_of(options, best.states),
         states=best.states,
-        estimate=model.evaluate(timings),
+        estimate=trips.evaluate(timings),
     )
     return Refined(plan, best.mean_s, search.simulations)
 
@@ -126,7 +128,7 @@ class _Refinement:
     def __init__(
         self,
         inputs: Inputs,
-        model: DelayModel,
+        trips: TripModel,
         options: Options,
         longest_s: int,
         cycle_range_s: tuple[int, int],
@@ -138,9 +140,9 @@ class _Refinement:
         should_stop: Callable[[], bool] | None,
     ) -> None:
         self.inputs = inputs
-        self.model = model
+        self.trips = trips
         self.options = options
-        self.encoder = Encoder(model, options, 2 * longest_s)
+        self.encoder = Encoder(trips.model, options, 2 * longest_s)
         self.simulations = 0
         self._cycle_range_s = cycle_range_s
         self._work = work
@@ -223,8 +225,9 @@ class _Refinement:
     def _proposals(self, best: _Candidate, tried: set[States]) -> list[_Candidate]:
         """Changes that the model thinks well of, as many as run side by side."""
         plan = self.encoder.encode(best.states)
-        looked_at: list[tuple[float, int, States]] = []
-        for k in range(LOOKED_AT * self._workers):
+        seen: list[States] = []
+        plans = []
+        for _ in range(LOOKED_AT * self._workers):
             states = self._changed(best.states)
             if states in tried:
                 continue
@@ -233,10 +236,12 @@ class _Refinement:
                 for i, (old, new) in enumerate(zip(best.states, states, strict=True))
                 if old != new
             }
-            estimate = self.model.run(*self.encoder.change(plan, changes))
-            looked_at.append((float(estimate.by_queue_veh_s.sum()), k, states))
-        looked_at.sort()
-        chosen = [states for _, _, states in looked_at[: self._workers]]
+            seen.append(states)
+            plans.append(self.encoder.change(plan, changes))
+        with ThreadPoolExecutor(self._workers) as pool:
+            judged = self.trips.judge(plans, pool)
+        looked_at = sorted((float(e.by_queue_veh_s.sum()), k) for k, e in enumerate(judged))
+        chosen = [seen[k] for _, k in looked_at[: self._workers]]
         tried.update(chosen)
         return [_Candidate(states) for states in chosen]
 

@@ -183,6 +183,7 @@ def demand_between(demand: Demand, begin_s: float, end_s: float) -> Demand:
         vehicles=math.fsum(float(counts.sum()) for counts in departures.values()),
         fleet=demand.fleet,
         source=demand.source,
+        trips=demand.trips_within(begin_s, end_s),
     )
 
 

@@ -58,6 +58,34 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True)
+class Trips:
+    """Vehicles that drive one way.
+
+    Parameters
+    ----------
+    edges
+        The way, one edge or more.
+    depart_s
+        When each departs, (n,).
+    weight
+        Vehicles that each of them stands for, more than 0; less than 1 where drivers choose
+        between ways or kinds of vehicles.
+    """
+
+    edges: tuple[str, ...]
+    depart_s: Floats
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.edges:
+            raise InvalidInputError("empty; expected one edge or more", where="edges")
+        if not (math.isfinite(self.weight) and self.weight > 0):
+            raise InvalidInputError(f"{self.weight}; expected more than 0", where="weight")
+        if not np.all(np.isfinite(self.depart_s)):
+            raise InvalidInputError("expected finite times", where="depart_s")
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """Demand of a window of time.
 
@@ -79,6 +107,9 @@ class Demand:
         Means over these vehicles.
     source
         For people: where the figures come from.
+    trips
+        Every vehicle that departs in the window by its way, where that is known; empty where only
+        counts are.
     """
 
     begin_s: float
@@ -90,6 +121,7 @@ class Demand:
     vehicles: float
     fleet: Fleet = field(default_factory=Fleet)
     source: str = ""
+    trips: tuple[Trips, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.begin_s) and math.isfinite(self.end_s)):
@@ -106,11 +138,26 @@ class Demand:
                     raise InvalidInputError(
                         f"expected {self.slices} counts of 0 or more", where=f"{name}[{key!r}]"
                     )
+        counted = sum(own.weight * own.depart_s.size for own in self.trips)
+        if counted > self.vehicles * (1 + 1e-6) + 1e-6:
+            raise InvalidInputError(
+                f"{counted:g} vehicles; expected at most {self.vehicles:g}, the count",
+                where="trips",
+            )
 
     @property
     def slices(self) -> int:
         """Number of slices."""
         return math.ceil((self.end_s - self.begin_s) / self.slice_s - 1e-9)
+
+    def trips_within(self, begin_s: float, end_s: float) -> tuple[Trips, ...]:
+        """Trips that depart from ``begin_s`` to before ``end_s``."""
+        found = []
+        for own in self.trips:
+            inside = (own.depart_s >= begin_s) & (own.depart_s < end_s)
+            if inside.any():
+                found.append(Trips(own.edges, own.depart_s[inside], own.weight))
+        return tuple(found)
 
     def flow_vph(self, from_edge: str, to_edge: str) -> float:
         """Mean flow of a turn over the window."""

@@ -36,8 +36,6 @@ def plan_documents(plans: Sequence[TimingPlan]) -> list[dict[str, Any]]:
 def _estimate_document(estimate: Estimate) -> dict[str, float]:
     return {
         "signal_delay_s": estimate.delay_s,
-        "queue_s": float(estimate.delay_veh_s.sum()) / estimate.vehicles,
-        "random_s": float(estimate.random_veh_s.sum()) / estimate.vehicles,
         "stops": estimate.stops_each,
     }
 

@@ -1,9 +1,8 @@
 """Delay, stops and queues of a whole network under given plans, in milliseconds."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,24 +100,6 @@ class DelayModel:
         self._queues = [np.flatnonzero(n.queue_signal == s) for s in range(len(n.signal_ids))]
         self._links = [n.queue_link[q] for q in self._queues]
 
-    def condensed(self, duration_s: int) -> "DelayModel":
-        """Return the model of a shorter window with the same flows, evenly spread.
-
-        For networks that are too large to look at the whole window for every plan.
-        """
-        n = self.network
-        share = duration_s / n.duration_s
-        short = copy.copy(self)
-        short.network = replace(
-            n,
-            duration_s=duration_s,
-            slice_s=float(duration_s),
-            from_outside=n.from_outside.sum(axis=1, keepdims=True) * share,
-            flow_veh=n.flow_veh * share,
-            vehicles=n.vehicles * share,
-        )
-        return short
-
     @property
     def signal_ids(self) -> tuple[str, ...]:
         """Signals with demand, sorted."""
@@ -148,13 +129,17 @@ class DelayModel:
 
     def evaluate(self, timings: Mapping[str, Timing]) -> Estimate:
         """Judge one plan; ``timings`` has every signal of ``signal_ids``."""
+        return self.run(*self.encoded(timings))
+
+    def encoded(self, timings: Mapping[str, Timing]) -> tuple[Codes, NDArray[np.int64]]:
+        """Return a plan as ``run`` takes it: codes (q, longest cycle) and cycles (s + 1,)."""
         longest = max([timings[key].cycle_s for key in self.signal_ids], default=1)
         codes, cycles = self.blank(longest)
         for s, key in enumerate(self.signal_ids):
             own = self.codes(s, timings[key])
             codes[self._queues[s], : own.shape[1]] = own
             cycles[s] = own.shape[1]
-        return self.run(codes, cycles)
+        return codes, cycles
 
     def profiles(self, codes: Codes, cycles: NDArray[np.int64]) -> Floats:
         """Return the vehicles that leave each queue in each second of its cycle, a cycle.

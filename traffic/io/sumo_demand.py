@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from traffic.demand import Demand, Floats
+from traffic.demand import Demand, Floats, Trips
 from traffic.errors import InvalidInputError
 from traffic.io.demand_departures import departures_of
 from traffic.io.demand_files import Attributes, Journey, RouteFiles, Row, read_route_files, walk
@@ -119,6 +119,7 @@ def read_demand(
         vehicles=sum(ride.vehicles for ride in rides.values()),
         fleet=fleet_of((kind, ride.vehicles) for (_, kind), ride in rides.items()),
         source=listed,
+        trips=tuple(passages.trips),
     )
 
 
@@ -216,6 +217,7 @@ class _Passages:
         self._at: list[NDArray[np.intp]] = []
         self._times_s: list[Floats] = []
         self._weights: list[Floats] = []
+        self.trips: list[Trips] = []
 
     def add(self, way: Way, kind: VehicleType, ride: _Ride) -> None:
         """Add everyone who drives a way."""
@@ -229,6 +231,8 @@ class _Passages:
             stops = ("", *way[first:last], "")
             at += [self._places.setdefault(p, len(self._places)) for p in pairwise(stops)]
             after_s += ends_s[first : last + 1]
+            for times_s, weight in ride.parts:
+                self.trips.append(Trips(way[first:last], times_s + ends_s[first], weight))
         for times_s, weight in ride.parts:
             passes_s = np.add.outer(times_s, after_s).ravel()
             self._times_s.append(passes_s)

@@ -12,6 +12,7 @@ import numpy as np
 from traffic.corridors import Corridor
 from traffic.delay.flow_network import Ints
 from traffic.delay.model import Codes, DelayModel, Estimate
+from traffic.delay.trip_model import TripModel
 from traffic.demand import Demand
 from traffic.errors import InvalidInputError
 from traffic.network import RoadGraph
@@ -24,8 +25,6 @@ from traffic.timing.preferences import preferences
 from traffic.timing.search import Search, States, Step
 
 MIN_GREEN_S = 5
-# Queues times seconds of the window that are looked at for every plan, and the least window.
-MOST_STEPS, LEAST_WINDOW_S = 2.0e6, 900
 # An approach is called oversaturated when its queue grows beyond this, too.
 LONG_QUEUE_VEH = 15.0
 
@@ -124,29 +123,27 @@ def optimize_network(
     if not model.signal_ids:
         raise InvalidInputError("no signal of the network is on any vehicle's way", where="demand")
     own_timings = {key: own_timing(graph.signals[key]) for key in model.signal_ids}
-    own = model.evaluate(own_timings)
-    judge = _condensed(model)
-    options = options_of(judge, cycle_s=cycle_s, min_green_s=min_green_s)
+    trips = TripModel(model)
+    own = trips.evaluate(own_timings)
+    options = options_of(model, cycle_s=cycle_s, min_green_s=min_green_s)
     if not options.timed:
         reasons = "; ".join(f"{key}: {reason}" for key, reason in options.kept.items())
         raise InvalidInputError(f"no signal can be timed: {reasons}", where="net")
     count = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(count, thread_name_prefix="judge") as pool:
         search = Search(
-            judge,
+            trips,
             options,
             cycle_s=cycle_s,
             seed=seed,
             time_limit_s=max(0.1, time_limit_s - (time.perf_counter() - began)),
             stop_penalty_s=stop_penalty_s,
-            prefer=preferences(judge, corridors, bands=bands),
+            prefer=preferences(model, corridors, bands=bands),
             progress=progress,
             should_stop=should_stop,
             pool=pool,
         )
         states, estimate = search.run()
-    if judge is not model:
-        estimate = model.run(*search.encoder.encode(states))
     plans = plans_of(options, states)
     # A few signals may run another one.
     common_s = mode(plan.cycle_s for plan in plans)
@@ -156,8 +153,8 @@ def optimize_network(
         kept=options.kept,
         estimate=estimate,
         own=own,
-        oversaturated=_oversaturated(model, estimate),
-        offsets=_offset_certificate(judge, search.encoder.encode(states), common_s),
+        oversaturated=_oversaturated(model, model.run(*search.encoder.encode(states))),
+        offsets=_offset_certificate(model, search.encoder.encode(states), common_s),
         evaluations=search.used,
         solve_s=time.perf_counter() - began,
         seed=seed,
@@ -171,13 +168,6 @@ def _offset_certificate(model: DelayModel, plan: tuple[Codes, Ints], cycle_s: in
     links = offset_links(model.network, *plan, model.profiles(*plan), cycle_s)
     here = np.zeros(len(model.signal_ids), dtype=np.int64)
     return OffsetResult(here, links.value_veh_s(here), links.bound_veh_s)
-
-
-def _condensed(model: DelayModel) -> DelayModel:
-    """Shorten the window of a network that is too large to look at all of it for every plan."""
-    network = model.network
-    longest_s = max(LEAST_WINDOW_S, int(MOST_STEPS / max(1, network.queues)))
-    return model if network.duration_s <= longest_s else model.condensed(longest_s)
 
 
 def plans_of(options: Options, states: States) -> tuple[TimingPlan, ...]:

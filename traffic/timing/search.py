@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from traffic.delay.flow_network import Floats
-from traffic.delay.model import Codes, DelayModel, Estimate
+from traffic.delay.model import Codes, Estimate
+from traffic.delay.trip_model import TripModel
 from traffic.timing.moves import cycle_of, random_move
 from traffic.timing.offsets import best_offsets, offset_links
 from traffic.timing.options import Options
@@ -31,17 +32,14 @@ Plan = tuple[Codes, Ints]
 TRIES = 6
 # Networks of up to so many signals are moved one signal at a time and judged as a whole.
 FEW_SIGNALS = 6
-# Work of a search in queue seconds, within these bounds of whole-network judgements.
-WORK = 8.0e8
-EVALUATIONS = (600, 4000)
+# Work of a search in the trip model's steps, within these bounds of whole-network judgements.
+WORK = 4.0e9
+EVALUATIONS = (300, 6000)
 # Cycles that are compared, kept after the first and after the second round.
 CYCLES, SECOND, LAST = 9, 4, 2
 LEAST_GAIN = 1e-6
 # How often offsets are solved anew with the profiles that the ones before have led to.
 OFFSET_ROUNDS = 3
-# A plan is judged at the demand and at a higher one, as counts are uncertain and arrivals random:
-# (factor of the demand, weight).
-LEVELS = ((1.0, 0.65), (1.2, 0.35))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +65,8 @@ class Search:
 
     Parameters
     ----------
-    model, options
-        What is searched.
+    trips, options
+        What judges plans, and what is searched.
     cycle_s
         Shortest and longest common cycle.
     seed
@@ -87,7 +85,7 @@ class Search:
 
     def __init__(
         self,
-        model: DelayModel,
+        trips: TripModel,
         options: Options,
         *,
         cycle_s: tuple[int, int],
@@ -99,7 +97,9 @@ class Search:
         should_stop: Callable[[], bool] | None = None,
         pool: ThreadPoolExecutor | None = None,
     ) -> None:
-        self.model = model
+        self.trips = trips
+        # Of flows: what queues see, and the profiles that offsets start from.
+        self.model = model = trips.model
         self.options = options
         self.cycle_range_s = cycle_s
         self.encoder = Encoder(model, options, 2 * cycle_s[1])
@@ -110,8 +110,7 @@ class Search:
         self._progress = progress
         self._should_stop = should_stop
         self._pool = pool
-        steps = model.network.queues * model.network.duration_s
-        self.budget = int(np.clip(WORK / max(1, steps), *EVALUATIONS))
+        self.budget = int(np.clip(WORK / max(1.0, trips.work), *EVALUATIONS))
         # Judgements of the whole network so far.
         self.used = 0
         # Of the best plan; known after ``run``.
@@ -120,7 +119,7 @@ class Search:
         self.alternatives: tuple[States, ...] = ()
         self._around = self._neighbourhoods()
         self._classes = self._coloured()
-        each_round = len(self._classes) * (TRIES + 1) * len(LEVELS)
+        each_round = len(self._classes) * (TRIES + 1)
         # With few rounds to come fewer cycles are compared.
         self._most_cycles = int(np.clip(self.budget / each_round / 4, 2, CYCLES))
 
@@ -143,8 +142,7 @@ class Search:
         self.cycle_s = best.cycle_s
         others = sorted((run for run in everyone if run is not best), key=lambda run: run.cost)
         self.alternatives = tuple(run.states for run in others)
-        plan = self.encoder.encode(best.states)
-        return best.states, self.model.run(*plan)
+        return best.states, self.trips.judge([self.encoder.encode(best.states)], self._pool)[0]
 
     def _tell(self, runs: Sequence[_Run], message: str) -> None:
         if self._progress is not None:
@@ -157,19 +155,13 @@ class Search:
         stopped = self._should_stop is not None and self._should_stop()
         return stopped or time.perf_counter() >= self._end
 
-    def _judge(self, plans: Sequence[tuple[Codes, Ints]]) -> list[Floats]:
-        """Cost of each plan by queue and band, at the demand and at its peaks."""
-        jobs = [(*plan, scale) for plan in plans for scale, _ in LEVELS]
-        found = self.model.run_many(jobs, self._pool)
-        self.used += len(jobs)
-        costs: list[Floats] = []
-        for k in range(len(plans)):
-            levels = found[k * len(LEVELS) : (k + 1) * len(LEVELS)]
-            cost = np.zeros(self.model.network.queues)
-            for (_, weight), e in zip(LEVELS, levels, strict=True):
-                cost += weight * (e.by_queue_veh_s + self._penalty_s * e.stops)
-            costs.append(self._prefer.costs(cost, *plans[k]))
-        return costs
+    def _judge(self, plans: Sequence[Plan]) -> list[Floats]:
+        """Cost of each plan by queue and band."""
+        self.used += len(plans)
+        return [
+            self._prefer.costs(e.by_queue_veh_s + self._penalty_s * e.stops, *plan)
+            for plan, e in zip(plans, self.trips.judge(plans, self._pool), strict=True)
+        ]
 
     def _cycles(self) -> list[int]:
         """Common cycles worth trying, by what every signal would lose by itself."""

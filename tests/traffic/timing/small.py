@@ -40,4 +40,5 @@ def scaled(demand: Demand, factor: float) -> Demand:
         turns={key: factor * x for key, x in demand.turns.items()},
         arrivals={key: factor * x for key, x in demand.arrivals.items()},
         vehicles=factor * demand.vehicles,
+        trips=tuple(replace(own, weight=factor * own.weight) for own in demand.trips),
     )

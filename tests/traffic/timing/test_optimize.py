@@ -8,6 +8,7 @@ import pytest
 
 from tests.traffic.timing.small import scaled, scenario
 from traffic.delay.model import DelayModel, Timing
+from traffic.delay.trip_model import TripModel
 from traffic.errors import InvalidInputError
 from traffic.io.sumo_additional import check_file, read_plans, write_plans
 from traffic.network import RoadGraph
@@ -79,7 +80,7 @@ def test_the_model_prefers_the_plans_to_the_own_programs(name: str) -> None:
         plan.signal_id: Timing(plan.phases(), plan.program_start_s % plan.cycle_s)
         for plan in found.plans
     }
-    assert model.evaluate(timings).delay_s == pytest.approx(found.estimate.delay_s, rel=1e-9)
+    assert TripModel(model).evaluate(timings).delay_s == pytest.approx(found.estimate.delay_s, rel=1e-9)
 
 
 @pytest.mark.parametrize("min_green_s", [5, 9])
