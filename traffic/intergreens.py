@@ -16,6 +16,10 @@ from traffic.errors import UnsafePlanError
 from traffic.signals import GREEN, Phase, Signal
 
 DEFAULT_YELLOW_S = 3.0
+# After the yellow of lefts that have waited for a gap inside the junction: they start from a
+# standstill when the opposing flow has stopped, and are in the way of whoever comes next.
+WAITING_CLEARS_S = 1
+LEFTS = frozenset("lLt")
 
 Pair = tuple[int, int]
 
@@ -105,9 +109,10 @@ def change_times(signal: Signal) -> ChangeTimes:
         for gap_s in found
         if a in yellow_s
     ]
+    demanded = {pair: (gap_s, gap_s) for pair, gap_s in signal.gaps_s.items()}
     return ChangeTimes(
         yellow_s=yellow_s,
-        gap_s={pair: (min(found), max(found)) for pair, found in gaps.items()},
+        gap_s={pair: (min(found), max(found)) for pair, found in gaps.items()} | demanded,
         all_red_s=(min(all_reds, default=0.0), max(all_reds, default=0.0)),
     )
 
@@ -120,7 +125,9 @@ def intergreen(signal: Signal, from_state: str, to_state: str) -> tuple[Phase, .
     keeps its green and loses its right of way to one that begins ends and begins anew, so that
     nobody who had the right of way is caught in the junction. A crossing that ends turns red at
     once; where its own clearance takes longer than the vehicles' change, the vehicles' green goes
-    on so that both are over at the same time. Whole seconds, rounded up.
+    on so that both are over at the same time. Lefts that yield may have to wait inside the junction
+    until the opposing flow has stopped; they get a second more to clear it. Whole seconds, rounded
+    up.
 
     Raises
     ------
@@ -154,6 +161,9 @@ def _intergreen(signal: Signal, from_state: str, to_state: str) -> tuple[Phase, 
         return ()
     yellow_s = {k: math.ceil(times.yellow(k)[1]) for k in ends if k not in crossings}
     need_s = {k: yellow_s.get(k, 0) for k in ends}
+    for k in waiting_lefts(signal, from_state):
+        if k in yellow_s and signal.foes[k] & begins:
+            need_s[k] += WAITING_CLEARS_S
     for k in ends:
         for foe in signal.foes[k] & begins:
             gap_s = times.gap(k, foe, is_crossing=k in crossings)[1]
@@ -174,6 +184,20 @@ def _intergreen(signal: Signal, from_state: str, to_state: str) -> tuple[Phase, 
         else:
             rows.append(Phase(1, state))
     return tuple(rows)
+
+
+@lru_cache(maxsize=8192)
+def waiting_lefts(signal: Signal, state: str) -> frozenset[int]:
+    """Return the left turns of a state that yield to opposing vehicles which are green, too."""
+    lefts = {
+        link.index for link in signal.links if link.direction in LEFTS and state[link.index] == "g"
+    }
+    vehicles = {link.index for link in signal.links if not link.is_crossing}
+    return frozenset(
+        k
+        for k in lefts
+        if signal.yields_to and any(state[f] in GREEN for f in signal.yields_to[k] & vehicles)
+    )
 
 
 def _begins(before: str, after: str) -> bool:

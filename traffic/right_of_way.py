@@ -61,7 +61,7 @@ def yields(signal: Signal, a: int, b: int) -> bool | None:
     itself shows both with the right of way.
     """
     shown = own_greens(signal).marks.get((a, b))
-    if shown is None:
+    if shown is None or (min(a, b), max(a, b)) in signal.never_together:
         return None
     if shown & {"GG", "Gg"}:
         return False
@@ -124,6 +124,8 @@ def conflicts(signal: Signal, state: str) -> tuple[Pair, ...]:
 
 
 def _is_safe(signal: Signal, a: int, b: int, marks: str) -> bool:
+    if (min(a, b), max(a, b)) in signal.never_together:
+        return False
     if marks in own_greens(signal).marks.get((a, b), ()):
         return True
     if marks == "GG":

@@ -165,7 +165,8 @@ class _Check:
 
     def minimum_greens(self) -> Iterator[Violation]:
         for link in self.vehicles:
-            yield from self._short(link, self.rules.min_green_s, "minimum-green")
+            least_s = max(self.rules.min_green_s, self.signal.min_green_s.get(link, 0.0))
+            yield from self._short(link, least_s, "minimum-green")
         for way in self.signal.links:
             if way.is_crossing:
                 need_s = self.rules.walk_s + way.length_m / self.rules.walking_speed_mps
@@ -185,7 +186,7 @@ class _Check:
         return sum(phase.duration_s for phase in self.phases)
 
     def yellows(self) -> Iterator[Violation]:
-        own = _own_sudden_ends(self.signal)
+        own = own_sudden_ends(self.signal)
         for link in self.vehicles:
             least_s = self.times.yellow(link)[0]
             for _, length_s, k in self._runs(link, "y"):
@@ -242,7 +243,7 @@ class _Check:
 
 
 @lru_cache(maxsize=8192)
-def _own_sudden_ends(signal: Signal) -> frozenset[int]:
+def own_sudden_ends(signal: Signal) -> frozenset[int]:
     """Links that the network's own programs end without yellow."""
     return frozenset(
         link

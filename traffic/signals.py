@@ -5,7 +5,8 @@ for each link: ``G`` green with right of way, ``g`` green that yields, ``r`` red
 ``s`` right turn after a stop, ``u`` red-yellow, ``o`` flashing, ``O`` off.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from traffic.errors import InvalidInputError
@@ -110,6 +111,11 @@ class Signal:
     yields_to
         For each link index, the indices that have the right of way over it where both are green
         and it yields; empty where the network does not say.
+    min_green_s, gaps_s, never_together
+        What the city demands beyond or instead of what the network shows: shortest greens of
+        links, in s; seconds from the end of one link's green to the beginning of another's; pairs
+        (smaller index first) that must not be green together, whatever the network's own programs
+        show.
     """
 
     id: str
@@ -121,6 +127,9 @@ class Signal:
     programs: tuple[Program, ...]
     kind: str = "road"
     yields_to: tuple[frozenset[int], ...] = ()
+    min_green_s: Mapping[int, float] = field(default_factory=dict)
+    gaps_s: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    never_together: frozenset[tuple[int, int]] = frozenset()
 
     def __hash__(self) -> int:
         # What is learned from a signal is kept by it: all of its parts would take long to hash.

@@ -93,6 +93,7 @@ def _stage(
     least_s = max(
         MIN_VEHICLE_GREEN_S,
         math.ceil(green.min_duration_s or 0),
+        *(math.ceil(signal.min_green_s.get(link, 0)) for link in greens_of(green.state)),
         pedestrian_need_s(signal, green.state) - cleared_s,
     )
     return Stage(

@@ -23,10 +23,11 @@ from typing import Literal, get_args
 
 from traffic.errors import InvalidInputError, UnsafePlanError
 from traffic.intergreens import intergreen
-from traffic.plan import TimingPlan
+from traffic.plan import Stage, TimingPlan
 from traffic.resync import Change, Resync
 from traffic.safety import check_phases
 from traffic.signals import Phase, Signal
+from traffic.stages import pedestrian_need_s
 
 Method = Literal["dwell", "add", "subtract", "short-way"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -48,6 +49,42 @@ class Transition:
     begin_s: int
     end_s: int
     phases: tuple[Phase, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Whole seconds of a way into a plan, with the stage that they belong to.
+
+    Parameters
+    ----------
+    duration_s, state
+        What is shown and how long.
+    into
+        Whether the stage is one of the new plan's; its intergreen belongs to it.
+    stage
+        Index into the plan's stages.
+    is_green
+        Whether it is the stage's green.
+    """
+
+    duration_s: int
+    state: str
+    into: bool
+    stage: int
+    is_green: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Rows until a signal is in step with its new plan, there at the beginning of ``stage``."""
+
+    rows: tuple[Row, ...]
+    stage: int
+
+    @property
+    def duration_s(self) -> int:
+        """Seconds until in step."""
+        return sum(row.duration_s for row in self.rows)
 
 
 def transition(
@@ -79,7 +116,7 @@ def transition(
     UnsafePlanError
         No safe way leads from the one plan to the other.
     """
-    return _Switch.between(signal, old, new, method, most_share).at(at_s)
+    return Switch.between(signal, old, new, method, most_share).at(at_s)
 
 
 def worst_case_s(
@@ -95,9 +132,10 @@ def worst_case_s(
     A bound that is at most a stage's duration too long: what the new plan would show at the end
     of a transition anyway counts here.
     """
-    switch = _Switch.between(signal, old, new, method, most_share)
+    switch = Switch.between(signal, old, new, method, most_share)
     cycles_s = math.lcm(old.cycle_s, new.cycle_s)
-    return max(min(end_s for end_s, _, _ in switch.ends(t_s)) for t_s in range(cycles_s))
+    places = (switch.places(t_s) for t_s in range(cycles_s))
+    return max(min(end_s for end_s, _, _ in switch.ends(*place)) for place in places)
 
 
 def shown(plan: TimingPlan, begin_s: int, end_s: int) -> tuple[Phase, ...]:
@@ -127,12 +165,18 @@ class _Entry:
     into: int
     start_s: int
     shown_s: int
-    before: tuple[Phase, ...]
+    before: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Switch:
-    """Everything about a switch but its second: ``pairs`` are old and new stages to go over."""
+class Switch:
+    """Everything about a switch but its second.
+
+    Only the stages and cycles of both plans count here, not their offsets: a place in a cycle is
+    said in seconds since its first stage's green began.
+
+    Use ``Switch.between``. ``pairs`` are old and new stages to go over.
+    """
 
     signal: Signal
     old: TimingPlan
@@ -147,7 +191,7 @@ class _Switch:
     @classmethod
     def between(
         cls, signal: Signal, old: TimingPlan, new: TimingPlan, method: Method, most_share: float
-    ) -> "_Switch":
+    ) -> "Switch":
         """Find out where the signal may go over, and how far greens may be shortened."""
         if method not in METHODS:
             raise InvalidInputError(
@@ -176,28 +220,64 @@ class _Switch:
 
     def at(self, at_s: int) -> Transition:
         """Return the shortest transition of a switch at ``at_s``."""
-        _, entry, change = min(self.ends(at_s), key=lambda row: row[0])
-        rows = list(entry.before)
-        for k, green_s in enumerate(change):
-            stage = self.new.stages[(entry.into + k) % len(self.new.stages)]
-            # Of the first green, a part may have been shown before the switch.
-            rest_s = green_s + (min(0, entry.start_s) if k == 0 else 0)
-            rows += [Phase(rest_s, stage.green_state)] if rest_s else []
-            rows += stage.intergreen
-        states = [phase.state for phase in rows for _ in range(int(phase.duration_s))]
+        way = next(self.ways(*self.places(at_s)))
+        states = [row.state for row in way.rows for _ in range(row.duration_s)]
         # What the new plan shows at these seconds anyway is no longer a transition.
         while states and states[-1] == self.new.state_at(at_s + len(states) - 1):
             states.pop()
         return Transition(self.signal.id, at_s, at_s + len(states), phases_of(states))
 
-    def ends(self, at_s: int) -> Iterator[tuple[int, _Entry, Change]]:
-        """Yield every way, with the seconds after the switch at which it is in step."""
-        since_s = (at_s - self.old.program_start_s) % self.old.cycle_s
+    def places(self, at_s: int) -> tuple[int, int]:
+        """Return where the old plan is at a second of the plans' clock, and where the new one."""
+        return (
+            (at_s - self.old.program_start_s) % self.old.cycle_s,
+            (at_s - self.new.program_start_s) % self.new.cycle_s,
+        )
+
+    def ways(self, since_s: int, there_s: int) -> Iterator[Way]:
+        """Yield every way from a place in the old cycle, the shortest first.
+
+        Parameters
+        ----------
+        since_s
+            Where the signal is: seconds since the old plan's first green began.
+        there_s
+            Where the new plan is at this moment.
+        """
+        for _, entry, change in sorted(self.ends(since_s, there_s), key=lambda found: found[0]):
+            yield self._way(entry, change)
+
+    def entries_into(self, since_s: int, stage: int) -> Iterator[Way]:
+        """Yield the ways to the beginning of one stage of the new plan, the soonest first.
+
+        Nobody asks when the new plan is there: the stage is wanted for itself.
+        """
+        found = [entry for entry in self._entered(since_s) if entry.into == stage]
+        for entry in sorted(found, key=lambda entry: entry.start_s):
+            yield Way(entry.before, stage)
+
+    def _way(self, entry: _Entry, change: Change) -> Way:
+        rows = list(entry.before)
+        count = len(self.new.stages)
+        for k, green_s in enumerate(change):
+            at = (entry.into + k) % count
+            stage = self.new.stages[at]
+            # Of the first green, a part may have been shown before the switch.
+            rest_s = green_s + (min(0, entry.start_s) if k == 0 else 0)
+            rows += [Row(rest_s, stage.green_state, True, at, True)] if rest_s else []
+            rows += [Row(int(p.duration_s), p.state, True, at, False) for p in stage.intergreen]
+        return Way(tuple(rows), (entry.into + len(change)) % count)
+
+    def _entered(self, since_s: int) -> tuple[_Entry, ...]:
         if since_s not in self.entries:
             self.entries[since_s] = tuple(self._entries(since_s))
-        for entry in self.entries[since_s]:
-            wanted_s = self.new.program_start_s + self.new.stage_start_s(entry.into)
-            lag_s = (wanted_s - at_s - entry.start_s) % self.new.cycle_s
+        return self.entries[since_s]
+
+    def ends(self, since_s: int, there_s: int) -> Iterator[tuple[int, _Entry, Change]]:
+        """Yield every way, with the seconds after the switch at which it is in step."""
+        for entry in self._entered(since_s):
+            ahead_s = self.new.stage_start_s(entry.into) - there_s
+            lag_s = (ahead_s - entry.start_s) % self.new.cycle_s
             key = (entry.into, lag_s, entry.shown_s)
             if key not in self.changes:
                 self.changes[key] = self._change(*key)
@@ -220,7 +300,7 @@ class _Switch:
         count = len(self.old.stages)
         first = max(k for k in range(count) if self.old.stage_start_s(k) <= since_s)
         start_s = self.old.stage_start_s(first) - since_s
-        before: list[Phase] = []
+        before: list[Row] = []
         for n in range(first, first + count + 1):
             stage = self.old.stages[n % count]
             # A stage whose green is over can't be gone over from.
@@ -228,22 +308,33 @@ class _Switch:
                 for a, b in self.pairs:
                     if a == n % count:
                         yield self._entry(a, b, start_s, before)
-            for phase in self.old.phases_of(stage):
+            for k, phase in enumerate(self.old.phases_of(stage)):
                 rest_s = int(phase.duration_s) + min(0, start_s)
                 if rest_s > 0:
-                    before.append(Phase(rest_s, phase.state))
+                    before.append(Row(rest_s, phase.state, False, n % count, k == 0))
                 start_s += int(phase.duration_s)
 
-    def _entry(self, a: int, b: int, start_s: int, before: list[Phase]) -> _Entry:
+    def _entry(self, a: int, b: int, start_s: int, before: list[Row]) -> _Entry:
         least_s = self.resync.least_s[b]
         if _is_common(self.old, self.new, a, b):
             return _Entry(b, start_s, max(least_s, -start_s), tuple(before))
         leaving, coming = self.old.stages[a], self.new.stages[b]
-        until_s = max(0, start_s + leaving.min_green_s)
-        rest_s = until_s - max(0, start_s)
         between = intergreen(self.signal, leaving.green_state, coming.green_state)
-        rows = (*before, *([Phase(rest_s, leaving.green_state)] if rest_s else []), *between)
-        return _Entry(b, until_s + sum(int(p.duration_s) for p in between), least_s, rows)
+        between_s = sum(int(phase.duration_s) for phase in between)
+        until_s = max(0, start_s + leave_after_s(self.signal, leaving, between_s))
+        rest_s = until_s - max(0, start_s)
+        rows = list(before)
+        rows += [Row(rest_s, leaving.green_state, False, a, True)] if rest_s else []
+        rows += [Row(int(phase.duration_s), phase.state, False, a, False) for phase in between]
+        return _Entry(b, until_s + between_s, least_s, tuple(rows))
+
+
+def leave_after_s(signal: Signal, stage: Stage, between_s: int) -> int:
+    """Return the shortest green of a stage that another intergreen than its own ends.
+
+    People who began to walk are over when it ends, although that intergreen may be shorter.
+    """
+    return max(stage.min_green_s, pedestrian_need_s(signal, stage.green_state) - between_s)
 
 
 def _is_common(old: TimingPlan, new: TimingPlan, a: int, b: int) -> bool:
@@ -262,8 +353,10 @@ def _rules_broken(
     rows = _once_around(old, a, [stage.green_s for stage in old.stages])
     if not _is_common(old, new, a, b):
         leaving = old.stages[a]
-        rows.append(Phase(leaving.min_green_s, leaving.green_state))
-        rows += intergreen(signal, leaving.green_state, new.stages[b].green_state)
+        between = intergreen(signal, leaving.green_state, new.stages[b].green_state)
+        between_s = sum(int(phase.duration_s) for phase in between)
+        rows.append(Phase(leave_after_s(signal, leaving, between_s), leaving.green_state))
+        rows += between
     rows += 2 * _once_around(new, b, least_s)
     return {violation.rule for violation in check_phases(signal, rows, goes_round=False)}
 
