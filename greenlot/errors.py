@@ -15,3 +15,11 @@ class CityError(GreenlotError):
 
 class StoreBrokenError(RuntimeError):
     """A store failed in a way that only a restart can clear; no mistake of the user."""
+
+
+class TokenError(GreenlotError):
+    """A file of tokens cannot be used, or a token cannot be made as asked."""
+
+
+class CertificateError(GreenlotError):
+    """A certificate or its key cannot be used."""

@@ -3,10 +3,14 @@
 import asyncio
 import contextlib
 import gc
+import ipaddress
 import signal
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,9 +24,18 @@ from greenlot.city import City
 from greenlot.clock import system_clock
 from greenlot.driver_secrets import driver_secrets
 from greenlot.errors import StartError, StoreBrokenError
-from greenlot.interceptors import ErrorInterceptor
+from greenlot.interceptors import CallInterceptor, ServerLimits
+from greenlot.security.access import UNARY_S
+from greenlot.security.certificates import ServerCertificate, TlsFiles
+from greenlot.security.city_directory import CityDirectory
+from greenlot.security.guard import Guard
+from greenlot.security.token_file import TokenFile
 from greenlot.storage import Condition
 from greenlot.stores import is_postgres, open_stores
+from greenlot.telemetry.calls import CURRENT
+from greenlot.telemetry.metrics import Gauges, MetricsEndpoint, ServerCollector
+from greenlot.telemetry.statistics import Statistics
+from greenlot.telemetry.tracing import open_tracing
 from parking.errors import UnavailableError
 from parking.ledger.state import KEPT_MS
 from parking.service import ParkingService
@@ -31,12 +44,19 @@ from traffic.service import SignalTimingService
 from traffic.v1 import signal_timing_pb2, signal_timing_pb2_grpc
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
-GRACE_S = 5.0
+GRACE_S = UNARY_S + 5.0
+"""Longer than any unary call: none that was taken up is cut off by a stop."""
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 MAX_PENDING_CALLS = 50_000
 """Calls that wait to be taken up: thousands of watchers may come back at the same moment."""
 STORE_LOOK_S = 1.0
 """How often the state of the store is looked at, and a store that fails is tried again."""
+FILES_LOOK_S = 1.0
+"""How often certificates and tokens are looked at."""
+HANDSHAKE_S = 10
+"""A connection that has not said by then what it wants is closed."""
+MAX_METADATA_BYTES = 16 * 1024
+STOP_LOOK_S = 0.1
 
 PARKING = parking_pb2.DESCRIPTOR.services_by_name["ParkingService"].full_name
 SERVICES = (
@@ -45,6 +65,37 @@ SERVICES = (
 )
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """Who may call, and what may be seen.
+
+    Parameters
+    ----------
+    tls
+        None = plain text.
+    tokens
+        File of the tokens; None = there are none.
+    keeps_anonymous
+        On loopback, callers without a token are let in even where there are tokens.
+    allows_plaintext
+        Listen beyond loopback without TLS, which something in front of the server has.
+    limits
+        Of the server as a whole.
+    metrics
+        ``PORT`` or ``HOST:PORT`` of the metrics; None = none.
+    is_traced
+        Calls are told to OpenTelemetry.
+    """
+
+    tls: TlsFiles | None = None
+    tokens: Path | None = None
+    keeps_anonymous: bool = False
+    allows_plaintext: bool = False
+    limits: ServerLimits = field(default_factory=ServerLimits)
+    metrics: str | None = None
+    is_traced: bool = False
 
 
 class CityServer:
@@ -64,6 +115,13 @@ class CityServer:
         How long a reservation stays in memory after its end, ms.
     clock
         Now, in UTC epoch milliseconds.
+    protection
+        Who may call. The default lets in whoever is on the machine itself.
+
+    Raises
+    ------
+    StartError, TokenError, CertificateError
+        Something of the set-up is wrong.
     """
 
     def __init__(
@@ -75,14 +133,20 @@ class CityServer:
         store: str | None = None,
         kept_ms: int = KEPT_MS,
         clock: Callable[[], int] = system_clock,
+        protection: Protection | None = None,
     ) -> None:
         self._listen = listen
+        self._protection = protection = protection or Protection()
+        self._tokens = TokenFile(protection.tokens) if protection.tokens is not None else None
+        self._certificate = ServerCertificate(protection.tls) if protection.tls else None
+        guard = self._guard()
         self._health = health.aio.HealthServicer()
         shared = store is not None and is_postgres(store)
         secrets = driver_secrets(data, city.id, shared=shared)
         self._stores = open_stores(store, data=data, city_id=city.id)
-        self._looking: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.broken = asyncio.Event()
+        self._is_draining = False
         self._signals = SignalTimingService(
             city_id=city.id,
             graph=city.graph,
@@ -98,8 +162,38 @@ class CityServer:
             clock=clock,
             secrets=secrets,
             kept_ms=kept_ms,
+            caller=_caller_name,
         )
+        self.statistics = Statistics()
+        self._parking.finder.solved = self.statistics.allocation.add
+        self._tracing = open_tracing() if protection.is_traced else None
+        self._calls = CallInterceptor(
+            guard,
+            CityDirectory(city.id, self._parking),
+            self.statistics,
+            limits=protection.limits,
+            tracing=self._tracing,
+        )
+        self._collector = ServerCollector(self.statistics, self._gauges, city.id)
+        self._metrics: MetricsEndpoint | None = None
         self.address = ""
+
+    def _guard(self) -> Guard:
+        """Refuse to begin in the open: beyond loopback there are tokens and TLS, or it is asked."""
+        host, is_local = _host(self._listen), is_loopback(_host(self._listen))
+        if not is_local and self._certificate is None and not self._protection.allows_plaintext:
+            raise StartError(
+                f"--listen {self._listen}: {host} is not loopback; expected --tls-certificate and "
+                "--tls-key, or --plaintext where something in front of the server has TLS"
+            )
+        if not is_local and (self._tokens is None or not self._tokens.book.records):
+            raise StartError(
+                f"--listen {self._listen}: {host} is not loopback and nobody has a token; see "
+                "greenlot token add"
+            )
+        return Guard(
+            self._tokens, is_local=is_local, keeps_anonymous=self._protection.keeps_anonymous
+        )
 
     async def start(self) -> None:
         """Listen and serve; ``address`` is known from then on.
@@ -109,15 +203,15 @@ class CityServer:
         StartError
             The address cannot be listened on.
         """
-        host, _, port = self._listen.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            raise StartError(f"--listen {self._listen}: expected HOST:PORT, port 0 to 65535")
         self._server = grpc.aio.server(
-            interceptors=[ErrorInterceptor()],
+            interceptors=[self._calls],
             options=[
                 # A second server on the same port is a mistake, not a load balancer.
                 ("grpc.so_reuseport", 0),
                 ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
+                ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
+                ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+                ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.keepalive_time_ms", 60_000),
@@ -133,29 +227,98 @@ class CityServer:
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         try:
-            bound = self._server.add_insecure_port(self._listen)
-        except RuntimeError as error:
+            bound = self._bind()
+            if self._protection.metrics is not None:
+                self._metrics = MetricsEndpoint(self._protection.metrics, self._collector)
+        except (RuntimeError, StartError) as error:
             self._stores.close()
+            if isinstance(error, StartError):
+                raise
             raise StartError(f"cannot listen on {self._listen}: {error}") from error
         await self._parking.start()
         await self._server.start()
         for name in ("", *SERVICES):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        self._looking = asyncio.create_task(self._look_at_store())
-        self.address = f"{host}:{bound}"
+        self._tasks = [
+            asyncio.create_task(work)
+            for work in (self._look_at_store(), self._look_at_files(), self._calls.look_after())
+        ]
+        self.address = f"{_host(self._listen)}:{bound}"
+
+    def _bind(self) -> int:
+        if self._certificate is None:
+            return self._server.add_insecure_port(self._listen)
+        return self._server.add_secure_port(self._listen, self._certificate.credentials())
+
+    @property
+    def metrics_address(self) -> str:
+        """``HOST:PORT`` of the metrics; empty = there are none."""
+        return self._metrics.address if self._metrics is not None else ""
 
     async def stop(self, grace_s: float = GRACE_S) -> None:
-        """Drain: say NOT_SERVING, end the streams, let calls under way finish, close the stores."""
+        """Drain: say NOT_SERVING, take no more calls, end the streams, finish what is under way.
+
+        Unary calls that were taken up are answered, unless they take longer than ``grace_s``.
+        Watches end with UNAVAILABLE and the revision to go on from; other streams with UNAVAILABLE.
+        """
+        self._is_draining = True
         await self._health.enter_graceful_shutdown()
+        ends_s = time.monotonic() + grace_s
+        stopping = asyncio.create_task(self._server.stop(grace_s))
+        # No call is taken any more from here on: whoever watches again does so elsewhere.
+        await asyncio.sleep(0)
         self._signals.end_streams()
         self._parking.end_streams()
-        if self._looking is not None:
-            self._looking.cancel()
-        await self._server.stop(grace_s)
+        draining = asyncio.create_task(self._calls.drain())
+        while not stopping.done() and time.monotonic() < ends_s:
+            await asyncio.wait([stopping], timeout=STOP_LOOK_S)
+            if draining.done() and not self._calls.unary_calls:
+                # What is left are streams whose clients do not read: nobody waits for them.
+                await asyncio.wait([stopping], timeout=1.0)
+                break
+        if not stopping.done():
+            await self._server.stop(None)
+        await stopping
+        draining.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(draining, *self._tasks, return_exceptions=True)
         # Let go of it while the loop still runs, which it needs to end.
         del self._server
         await self._parking.stop()
         self._stores.close()
+        if self._metrics is not None:
+            await asyncio.to_thread(self._metrics.close)
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close)
+
+    def _gauges(self) -> Gauges:
+        tokens: Counter[str] = Counter()
+        if self._tokens is not None:
+            now_ms = system_clock()
+            tokens.update(
+                str(record.caller.role)
+                for record in self._tokens.book.records
+                if record.is_valid(now_ms)
+            )
+        certificate = self._certificate
+        return Gauges(
+            store_condition=str(self._stores.reservations.condition),
+            ledger_revision=self._parking.desk.writer.durable.revision,
+            certificate_ends_s=certificate.tls.not_after.timestamp() if certificate else None,
+            certificate_failures=certificate.failures if certificate else 0,
+            tokens=dict(tokens),
+            is_draining=self._is_draining,
+        )
+
+    async def _look_at_files(self) -> None:
+        """Take over certificates and tokens that have changed."""
+        while True:
+            await asyncio.sleep(FILES_LOOK_S)
+            if self._certificate is not None:
+                self._certificate.follow()
+            if self._tokens is not None:
+                self._tokens.follow()
 
     async def _look_at_store(self) -> None:
         """Say in the health of the parking service whether its store can be written.
@@ -180,6 +343,29 @@ class CityServer:
                 self.broken.set()
 
 
+def _caller_name() -> str:
+    call = CURRENT.get()
+    return call.caller.name if call is not None else ""
+
+
+def _host(listen: str) -> str:
+    """Return the host of ``HOST:PORT``, or raise StartError."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise StartError(f"--listen {listen}: expected HOST:PORT, port 0 to 65535")
+    return host
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only the machine itself can reach a host."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 async def serve_until_signalled(
     city: City,
     *,
@@ -187,6 +373,7 @@ async def serve_until_signalled(
     data: Path,
     store: str | None = None,
     kept_ms: int = KEPT_MS,
+    protection: Protection | None = None,
     ready: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop gracefully.
@@ -200,13 +387,22 @@ async def serve_until_signalled(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = CityServer(city, listen=listen, data=data, store=store, kept_ms=kept_ms)
+    server = CityServer(
+        city, listen=listen, data=data, store=store, kept_ms=kept_ms, protection=protection
+    )
     await server.start()
     # What is there now stays: the collector need not look at it ever again.
     gc.collect()
     gc.freeze()
     ready(server.address)
-    log.info("serving", city=city.id, address=server.address, data=str(data))
+    log.info(
+        "serving",
+        city=city.id,
+        address=server.address,
+        data=str(data),
+        tls=protection is not None and protection.tls is not None,
+        metrics=server.metrics_address,
+    )
     waits = [asyncio.create_task(event.wait()) for event in (stop, server.broken)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
@@ -230,9 +426,15 @@ class ServerThread:
         data: Path,
         store: str | None = None,
         clock: Callable[[], int] = system_clock,
+        protection: Protection | None = None,
     ) -> None:
         self._make: Callable[[], CityServer] = lambda: CityServer(
-            city, listen="127.0.0.1:0", data=data, store=store, clock=clock
+            city,
+            listen="127.0.0.1:0",
+            data=data,
+            store=store,
+            clock=clock,
+            protection=protection,
         )
         self._started: Future[str] = Future()
         self._thread = threading.Thread(target=self._main, name="city-server", daemon=True)

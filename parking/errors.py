@@ -76,3 +76,13 @@ class OutdatedError(UnavailableError):
     """A decision was made on a state that others have changed since; nothing was changed."""
 
     reason = "OUTDATED"
+
+
+class StoppingError(UnavailableError):
+    """The server stops while a watch goes on: watch again, from ``revision`` on."""
+
+    reason = "STOPPING"
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"the server is stopping; watch again from revision {revision}")
+        self.revision = revision

@@ -38,7 +38,23 @@ class UnsafePlanError(TrafficError):
     reason = "UNSAFE_PLAN"
 
 
+class StateError(TrafficError):
+    """A record or a switch is not in the state that a call needs."""
+
+    reason = "STATE"
+
+
 class SolverError(TrafficError):
     """A solver failed in a way that says nothing about the problem."""
 
     reason = "SOLVER"
+
+
+class StoppingError(TrafficError):
+    """The server stops while a watch goes on: watch again, from ``revision`` on."""
+
+    reason = "STOPPING"
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"the server is stopping; watch again from revision {revision}")
+        self.revision = revision

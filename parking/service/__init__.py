@@ -67,6 +67,8 @@ class ParkingService(
         calls with a plate or a phone number are refused.
     kept_ms
         How long a reservation stays in memory after its end, ms; in the log it stays for ever.
+    caller
+        Who makes the call that is under way, as the server knows him; empty = nobody in particular.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class ParkingService(
         rules: Rules | None = None,
         secrets: Secrets | None = None,
         kept_ms: int = KEPT_MS,
+        caller: Callable[[], str] = lambda: "",
     ) -> None:
         self.desk = Desk(
             city_id=city_id,
@@ -88,6 +91,7 @@ class ParkingService(
             travel=travel or GreatCircle(),
             rules=rules or Rules(),
             secrets=secrets,
+            caller=caller,
         )
         self.finder = Finder(self.desk)
         self.signs = Signs(self.desk)

@@ -51,6 +51,8 @@ class Desk:
         Where the log and the drivers' keys are.
     secrets
         Of the drivers' digests; None = drivers cannot be told apart by plate or phone.
+    caller
+        Who makes the call that is under way, as the server knows him; empty = nobody in particular.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Desk:
         travel: TravelTimes,
         rules: Rules,
         secrets: Secrets | None,
+        caller: Callable[[], str] = lambda: "",
     ) -> None:
         self.city_id = city_id
         self.parent = f"cities/{city_id}"
@@ -74,6 +77,7 @@ class Desk:
         self.writer: LedgerWriter
         self.places: Places
         self._secrets = secrets
+        self._caller = caller
 
     def open(self, writer: LedgerWriter) -> None:
         """Begin with a writer that has read the log."""
@@ -159,6 +163,10 @@ class Desk:
     def _key(self, context: Context, request_id: str) -> str:
         metadata = context.invocation_metadata() or ()
         caller = next((value for name, value in metadata if name == CALLER), "")
+        known = self._caller()
+        if known:
+            # A caller's request ids are its own: nobody gets another's answers by guessing.
+            request_id = f"{known}@{request_id}"
         if not caller:
             return request_id
         if not isinstance(caller, str) or not re.fullmatch(r"[0-9A-Za-z._\-]{1,64}", caller):
@@ -259,13 +267,6 @@ class Desk:
         message = lot_to_proto(lot, book, self.city_id, pools, walk_m)
         message.closed = closed
         return message
-
-    async def ended(self, context: Context, revision: int) -> None:
-        """End a stream whose server stops, so that its client goes on elsewhere."""
-        await context.abort(
-            grpc.StatusCode.UNAVAILABLE,
-            f"the server is stopping; watch again from revision {revision}",
-        )
 
 
 def page(keys: Sequence[str], size: int, token: str) -> tuple[Sequence[str], str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -49,6 +49,8 @@ class Finder:
         self._desk = desk
         self._asked: list[_Asked] = []
         self._wake = asyncio.Event()
+        self.solved: Callable[[float], object] = lambda took_s: None
+        """Told how long each batch took."""
 
     async def find(
         self, request: ParkingRequest, driver_id: str, *, offer_for: Reservation | None = None
@@ -106,9 +108,12 @@ class Finder:
             began_s = time.monotonic()
             for shut, group in groups.items():
                 await self._solve(group, shut)
+            took_s = time.monotonic() - began_s
+            if batch:
+                self.solved(took_s)
             window_s = BATCH_WINDOW_S
             if len(batch) > 2:
-                window_s = max(window_s, min(BUSY_WINDOW_S, 4 * (time.monotonic() - began_s)))
+                window_s = max(window_s, min(BUSY_WINDOW_S, 4 * took_s))
 
     def _refused(self, item: _Asked) -> bool:
         """Whether a driver may not book any more, now that the batch before is decided."""

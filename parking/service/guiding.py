@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from parking.errors import InvalidInputError, NotFoundError
+from parking.errors import InvalidInputError, NotFoundError, StoppingError
 from parking.figures import city_figures, lot_count
 from parking.guidance import Shown, Sign, show
 from parking.io.protobuf import key_of_name
@@ -214,4 +214,4 @@ class CityCalls:
                         told[sign_id] = (now_ms, looks)
                         yield message
                 await wait_for(wake, ALIVE_S / 2)
-        await desk.ended(context, desk.writer.durable.revision)
+        raise StoppingError(desk.writer.durable.revision)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from parking.errors import InvalidInputError
+from parking.errors import InvalidInputError, StoppingError
 from parking.io.protobuf import reservation_id_from_name
 from parking.ledger import OPEN
 from parking.privacy import check_driver_key
@@ -35,7 +35,7 @@ class WatchCalls:
                 if reservation.state not in OPEN:
                     return
                 await wake.wait()
-        await desk.ended(context, revision)
+        raise StoppingError(revision)
 
     async def WatchReservations(
         self, request: pb.WatchReservationsRequest, context: Context
@@ -60,7 +60,7 @@ class WatchCalls:
                     yield desk.message(reservation)
                     revision = reservation.revision
                 await wake.wait()
-        await desk.ended(context, revision)
+        raise StoppingError(revision)
 
 
 def _revision(revision: int) -> int:

@@ -5,10 +5,8 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-import grpc
-
 from traffic.corridors import Corridor
-from traffic.errors import InvalidInputError, NotFoundError
+from traffic.errors import InvalidInputError, NotFoundError, StoppingError
 from traffic.greenwave import GreenWave, optimize
 from traffic.io.band_messages import struct_from_document
 from traffic.io.band_plan_document import answer_document
@@ -199,10 +197,7 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
                 await asyncio.wait_for(changed.wait(), HEARTBEAT_S)
             except TimeoutError:
                 continue
-        await context.abort(
-            grpc.StatusCode.UNAVAILABLE,
-            f"the server is stopping; watch again from revision {revision}",
-        )
+        raise StoppingError(revision)
 
     def _announce(self) -> None:
         # Whoever waits holds the old event; whoever comes later takes the new one.
