@@ -14,6 +14,7 @@ from parking.errors import NoSpaceError, OutdatedError, ParkingError, RuleError
 from parking.ledger import Arrive, Cancel, Confirm, Depart, Hold, Rules, booking_refusal
 from parking.store import MemoryStore, PostgresStore, SqliteStore
 from parking.store_writer import LedgerWriter
+from tests.parking.capacities import set_capacities
 from tests.reliability.city_model import CityModel
 from tests.reliability.linearizability import Operation, Recorder, is_linearizable
 
@@ -175,8 +176,7 @@ async def writer_histories(stores, count: int, seed: int, *, city: bool) -> int:
         names = [f"h{history}-{k}" for k in range(3 if city else 1)]
         lots = {name: rng.choice([1, 1, 2]) for name in names}
         pools = {f"{name}-pool": (name, spaces) for name, spaces in lots.items()}
-        known = {key: (book.lot_id, book.capacity) for key, book in writers[0].state.pools.items()}
-        await writers[0].set_capacities(known | pools)
+        await set_capacities(writers[0], pools)
         for writer in writers[1:]:
             await writer.refresh()
         clients = WriterClients(writers, rng, history, lots)
