@@ -32,20 +32,25 @@ class Sight:
         ``moves`` are later than this: the count, or the last passage folded into it.
     moves
         ``(time_ms, cars)``: passages after ``since_ms``, in order of time; +1 in, -1 out.
-    cars
-        ``occupied`` and all moves, 0 or more.
+    balance
+        ``occupied`` and all moves.
     """
 
     occupied: int = 0
     counted_ms: int | None = None
     since_ms: int = 0
     moves: tuple[tuple[int, int], ...] = ()
-    cars: int = 0
+    balance: int = 0
 
     @classmethod
     def starting(cls, occupied: int) -> Self:
         """Return what is known of a pool with so many cars that nobody has counted yet."""
-        return cls(occupied=occupied, cars=max(0, occupied))
+        return cls(occupied=occupied, balance=occupied)
+
+    @property
+    def cars(self) -> int:
+        """How many there are, 0 or more."""
+        return max(0, self.balance)
 
     def counted(self, occupied: int, at_ms: int) -> Self:
         """Return what is known after a count of cars; one older than what is known is ignored.
@@ -61,7 +66,8 @@ class Sight:
         if at_ms < known_ms:
             return self
         later = tuple(move for move in self.moves if move[0] > at_ms)
-        return type(self)(occupied, at_ms, at_ms, later, _cars(occupied, later))
+        balance = occupied + sum(move for _, move in later)
+        return type(self)(occupied, at_ms, at_ms, later, balance)
 
     def passed(self, at_ms: int, cars: int) -> Self:
         """Return what is known after cars have come (+) or gone (-); in a count already = no more.
@@ -83,11 +89,7 @@ class Sight:
             old, moves = moves[: MOVES_KEPT // 2], moves[MOVES_KEPT // 2 :]
             occupied += sum(move for _, move in old)
             since_ms = old[-1][0]
-        return type(self)(occupied, self.counted_ms, since_ms, moves, _cars(occupied, moves))
-
-
-def _cars(occupied: int, moves: tuple[tuple[int, int], ...]) -> int:
-    return max(0, occupied + sum(move for _, move in moves))
+        return type(self)(occupied, self.counted_ms, since_ms, moves, self.balance + cars)
 
 
 def walk_ins(cars: int, parked: int) -> int:

@@ -1,7 +1,8 @@
-"""What falls due when: a persistent priority queue (a leftist heap).
+"""What falls due when: a persistent priority queue (a pairing heap).
 
-Persistent, because the ledger's state is immutable: an old state keeps its old queue.
-Okasaki, Purely Functional Data Structures (1998), section 3.1.
+Persistent, because the ledger's state is immutable: an old state keeps its old queue. Adding takes
+one step, which every command does; taking the least out takes O(log n) steps, spread over all that
+was added. Fredman, Sedgewick, Sleator, Tarjan, The pairing heap (Algorithmica 1, 1986).
 """
 
 from typing import NamedTuple
@@ -15,34 +16,45 @@ class Due(NamedTuple):
 
 
 class Heap(NamedTuple):
-    """A node: the least entry of its tree, with the shorter right spine."""
+    """A tree whose root is its least entry; ``first`` of its children, ``after`` it the next one.
 
-    rank: int
+    The root of a whole heap has nothing after it.
+    """
+
     least: Due
-    left: "Heap | None"
-    right: "Heap | None"
+    first: "Heap | None" = None
+    after: "Heap | None" = None
 
 
 def push(heap: Heap | None, due: Due) -> Heap:
-    """Return the heap with one entry more, in O(log n)."""
-    node = Heap(1, due, None, None)
-    return node if heap is None else _merge(heap, node)
+    """Return the heap with one entry more."""
+    if heap is None:
+        return Heap(due)
+    if due < heap.least:
+        return Heap(due, heap)
+    return Heap(heap.least, Heap(due, None, heap.first))
 
 
 def pop(heap: Heap) -> Heap | None:
-    """Return the heap without its least entry, in O(log n)."""
-    if heap.left is None or heap.right is None:
-        return heap.left
-    return _merge(heap.left, heap.right)
+    """Return the heap without its least entry; None = it was the last."""
+    pairs, one = [], heap.first
+    while one is not None:
+        other = one.after
+        if other is None:
+            pairs.append(Heap(one.least, one.first))
+            break
+        one, following = _merge(one, other), other.after
+        pairs.append(one)
+        one = following
+    if not pairs:
+        return None
+    merged = pairs.pop()
+    while pairs:
+        merged = _merge(pairs.pop(), merged)
+    return merged
 
 
 def _merge(one: Heap, other: Heap) -> Heap:
     if other.least < one.least:
         one, other = other, one
-    right = other if one.right is None else _merge(one.right, other)
-    left = one.left
-    if left is None:
-        return Heap(1, one.least, right, None)
-    if left.rank < right.rank:
-        left, right = right, left
-    return Heap(right.rank + 1, one.least, left, right)
+    return Heap(one.least, Heap(other.least, other.first, one.first))

@@ -181,10 +181,9 @@ def reservation_after(old: Reservation, event: StayEvent, revision: int) -> Rese
         case Held():
             return held_reservation(event, revision)
         case Confirmed():
-            new = replace(old, state=ReservationState.CONFIRMED, revision=revision, warn_ms=0)
+            new = old.changed(state=ReservationState.CONFIRMED, revision=revision, warn_ms=0)
         case Arrived():
-            new = replace(
-                old,
+            new = old.changed(
                 state=ReservationState.PARKED,
                 revision=revision,
                 arrived_ms=event.at_ms if event.arrived_ms is None else event.arrived_ms,
@@ -192,18 +191,16 @@ def reservation_after(old: Reservation, event: StayEvent, revision: int) -> Rese
                 bay=event.bay,
             )
         case Departed():
-            new = replace(
-                old,
+            new = old.changed(
                 state=ReservationState.COMPLETED,
                 revision=revision,
                 left_ms=event.at_ms if event.left_ms is None else event.left_ms,
                 reason=event.reason,
             )
         case Expiring():
-            new = replace(old, revision=revision, warn_ms=0, expiring=True)
+            new = old.changed(revision=revision, warn_ms=0, expiring=True)
         case Extended():
-            new = replace(
-                old,
+            new = old.changed(
                 revision=revision,
                 leave_ms=event.leave_ms,
                 until_ms=event.leave_ms,
@@ -212,14 +209,13 @@ def reservation_after(old: Reservation, event: StayEvent, revision: int) -> Rese
                 no_show_ms=event.no_show_ms,
             )
         case Overstayed():
-            new = replace(old, revision=revision, until_ms=event.until_ms, overstay=True)
+            new = old.changed(revision=revision, until_ms=event.until_ms, overstay=True)
         case Expired():
-            new = replace(old, state=ReservationState.EXPIRED, revision=revision)
+            new = old.changed(state=ReservationState.EXPIRED, revision=revision)
         case NotShown():
-            new = replace(old, state=ReservationState.NO_SHOW, revision=revision)
+            new = old.changed(state=ReservationState.NO_SHOW, revision=revision)
         case Cancelled():
-            new = replace(
-                old,
+            new = old.changed(
                 state=ReservationState.CANCELLED,
                 revision=revision,
                 reason="late" if event.late else event.reason,
@@ -268,7 +264,7 @@ def _held(state: LedgerState, event: Held, revision: int) -> LedgerState:
     source = state.reservations.get(event.offer_for) if event.offer_for else None
     if source is None:
         return state
-    source = replace(source, offer_id=new.reservation_id, revision=revision)
+    source = source.changed(offer_id=new.reservation_id, revision=revision)
     return replace(state, reservations=state.reservations.set(source.reservation_id, source))
 
 
@@ -277,7 +273,7 @@ def _unlink(state: LedgerState, offer: Reservation) -> LedgerState:
     source = state.reservations.get(offer.offer_for)
     if source is None or source.offer_id != offer.reservation_id or source.moved_to:
         return state
-    source = replace(source, offer_id="", revision=offer.revision)
+    source = source.changed(offer_id="", revision=offer.revision)
     return replace(state, reservations=state.reservations.set(source.reservation_id, source))
 
 

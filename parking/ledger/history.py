@@ -1,7 +1,6 @@
 """Reservations as the log tells them, however long ago they ended."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import get_args
 
 from parking.ledger.events import Event, Held, StayEvent
@@ -35,8 +34,8 @@ class History:
                 self.reservations[event.reservation_id] = new
                 source = self.reservations.get(event.offer_for)
                 if source is not None:
-                    self.reservations[event.offer_for] = replace(
-                        source, offer_id=event.reservation_id
+                    self.reservations[event.offer_for] = source.changed(
+                        offer_id=event.reservation_id
                     )
         elif isinstance(event, _STAY_EVENTS) and event.reservation_id in self.reservations:
             old = self.reservations[event.reservation_id]

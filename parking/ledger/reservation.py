@@ -1,7 +1,9 @@
 """A reservation as it stands: one driver's claim on one space of a pool."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import attrgetter
+from typing import Any
 
 
 class ReservationState(StrEnum):
@@ -112,6 +114,18 @@ class Reservation:
     offer_id: str = ""
     moved_to: str = ""
 
+    def changed(self, **changes: Any) -> "Reservation":
+        """Return the reservation with some fields changed.
+
+        What ``dataclasses.replace`` does, in less than half the time: each event does it.
+        """
+        new = object.__new__(Reservation)
+        for put, value in zip(_SLOTS.values(), _values(self), strict=True):
+            put(new, value)
+        for name, value in changes.items():
+            _SLOTS[name](new, value)
+        return new
+
     @property
     def due_ms(self) -> int | None:
         """When time itself changes it: a warning, hold expiry, no-show, overstay; None = over."""
@@ -124,3 +138,7 @@ class Reservation:
                 return self.until_ms
             case _:
                 return None
+
+
+_SLOTS = {item.name: getattr(Reservation, item.name).__set__ for item in fields(Reservation)}
+_values = attrgetter(*_SLOTS)
