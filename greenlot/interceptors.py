@@ -40,6 +40,8 @@ LOOK_S = 0.5
 STREAM_GRACE_S = 2.0
 """Streams that go on so long after the server began to stop are ended."""
 REFUSALS_LOGGED_PER_S = 20.0
+MESSAGES_PER_S = 100.0
+"""Most that is read from one stream of requests."""
 
 log = structlog.get_logger()
 
@@ -398,7 +400,11 @@ class _Way:
                 call.is_writing = False
 
     async def _checked(self, call: Call, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+        pace = Bucket(MESSAGES_PER_S, time.monotonic)
         async for raw in requests:
+            if not pace.take():
+                # Not read on: the caller's own flow control slows it down.
+                await asyncio.sleep(pace.wait_s())
             yield await self._home.check(call, self._policy, raw, self._parse)
 
     def _finished(self, call: Call, context: Context) -> None:

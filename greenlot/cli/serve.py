@@ -7,28 +7,35 @@ from typing import Annotated
 import typer
 
 from greenlot.city import load_city
-from greenlot.logs import configure_logging
+from greenlot.cli.server_options import (
+    CertificateOption,
+    ClientCaOption,
+    DataOption,
+    KeyOption,
+    ListenOption,
+    MetricsOption,
+    StoreOption,
+    TokensOption,
+    tls_files,
+    tokens_path,
+)
+from greenlot.interceptors import ServerLimits
+from greenlot.logs import LogFormat, configure_logging
+from greenlot.protection import Protection
 from greenlot.server import DEFAULT_LISTEN, serve_until_signalled
 
 
 def serve(
     city: Annotated[
-        Path | None, typer.Option(help="City directory; default: Dongying, built from its recipe.")
-    ] = None,
-    listen: Annotated[
-        str, typer.Option(envvar="GREENLOT_LISTEN", help="HOST:PORT; port 0 picks a free one.")
-    ] = DEFAULT_LISTEN,
-    data: Annotated[
-        Path, typer.Option(envvar="GREENLOT_DATA", help="Where plans and reservations are kept.")
-    ] = Path("greenlot-data"),
-    store: Annotated[
-        str | None,
+        Path | None,
         typer.Option(
-            envvar="GREENLOT_STORE",
-            help="sqlite:PATH (the ledger's file) or postgresql://... (plans and ledger, for "
-            "several servers); default: files in --data.",
+            envvar="GREENLOT_CITY",
+            help="City directory; default: Dongying, built from its recipe.",
         ),
     ] = None,
+    listen: ListenOption = DEFAULT_LISTEN,
+    data: DataOption = Path("greenlot-data"),
+    store: StoreOption = None,
     keep_ended_h: Annotated[
         float,
         typer.Option(
@@ -37,12 +44,60 @@ def serve(
             help="Hours that an ended reservation stays in memory, to be listed and looked up.",
         ),
     ] = 24.0,
+    tls_certificate: CertificateOption = None,
+    tls_key: KeyOption = None,
+    tls_client_ca: ClientCaOption = None,
+    tokens: TokensOption = None,
+    anonymous: Annotated[
+        bool,
+        typer.Option(
+            "--anonymous",
+            help="On loopback, let callers without a token in although there are tokens.",
+        ),
+    ] = False,
+    plaintext: Annotated[
+        bool,
+        typer.Option(
+            "--plaintext",
+            help="Listen beyond loopback without TLS, because something in front has it.",
+        ),
+    ] = False,
+    metrics: MetricsOption = None,
+    tracing: Annotated[
+        bool,
+        typer.Option(
+            "--tracing",
+            envvar="GREENLOT_TRACING",
+            help="Tell calls to OpenTelemetry, as its own environment variables say.",
+        ),
+    ] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(envvar="GREENLOT_LOG_FORMAT", help="How a line of the log looks.")
+    ] = LogFormat.TEXT,
+    log_calls: Annotated[
+        bool, typer.Option("--log-calls", help="A line in the log for each call.")
+    ] = False,
+    max_calls: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Unary calls at the same time.")
+    ] = ServerLimits().in_flight,
+    max_streams: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Open streams at the same time.")
+    ] = ServerLimits().streams,
 ) -> None:
     """Serve signal timing and parking over gRPC until SIGTERM or Ctrl-C.
 
     Prints exactly one line, ``listening on HOST:PORT``, on stdout when ready.
     """
-    configure_logging()
+    configure_logging(shape=log_format)
+    protection = Protection(
+        tls=tls_files(tls_certificate, tls_key, tls_client_ca),
+        tokens=tokens_path(tokens, data),
+        keeps_anonymous=anonymous,
+        allows_plaintext=plaintext,
+        limits=ServerLimits(in_flight=max_calls, streams=max_streams, logs_all=log_calls),
+        metrics=metrics,
+        is_traced=tracing,
+    )
     loaded = load_city(city, cache=data)
     asyncio.run(
         serve_until_signalled(
@@ -51,6 +106,7 @@ def serve(
             data=data,
             store=store,
             kept_ms=round(keep_ended_h * 3_600_000),
+            protection=protection,
             ready=lambda address: print(f"listening on {address}", flush=True),
         )
     )

@@ -100,6 +100,7 @@ def _may(
 
 
 CONTROLLER, OPERATOR, APP, ENGINEER = Role.CONTROLLER, Role.OPERATOR, Role.APP, Role.ENGINEER
+SIGNAL = {CONTROLLER: Own(Kind.SIGNAL, "signal")}
 LOT = {OPERATOR: Own(Kind.LOT, "lot")}
 LOT_NAME = {OPERATOR: Own(Kind.LOT, "name")}
 RESERVATION = {OPERATOR: Own(Kind.RESERVATION, "name")}
@@ -108,12 +109,38 @@ NO_END = None
 SIGNAL_TIMING_CALLS: Mapping[str, Policy] = {
     "ListSignals": _may(ENGINEER, CONTROLLER, APP),
     "ListCorridors": _may(ENGINEER, CONTROLLER, APP),
-    "OptimizePlans": _may(ENGINEER, max_s=3700, max_at_once=16, is_audited=True),
-    "OptimizeBands": _may(ENGINEER, max_bytes=4 * MIB, max_s=86_500, max_at_once=16),
+    # Controllers
     "GetPlan": _may(ENGINEER, own={CONTROLLER: Own(Kind.SIGNAL, "name")}),
     "WatchPlans": _may(
         ENGINEER, own={CONTROLLER: Own(Kind.SIGNAL, "signals")}, max_bytes=MIB, max_s=NO_END
     ),
+    "AcknowledgeSwitch": _may(own=SIGNAL),
+    "ReportStatus": _may(own=SIGNAL),
+    "ReportDetectorCounts": _may(own=SIGNAL, max_s=NO_END),
+    "ListDetectorCounts": _may(ENGINEER, own=SIGNAL),
+    # Engineers
+    "OptimizePlans": _may(ENGINEER, max_s=3700, max_at_once=16, is_audited=True),
+    "OptimizeBands": _may(ENGINEER, max_bytes=4 * MIB, max_s=86_500, max_at_once=16),
+    "CreatePlanSet": _may(ENGINEER, max_bytes=16 * MIB, is_audited=True),
+    "GetPlanSet": _may(ENGINEER),
+    "ListPlanSets": _may(ENGINEER),
+    "ApprovePlanSet": _may(ENGINEER, is_audited=True),
+    "RetirePlanSet": _may(ENGINEER, is_audited=True),
+    "CreateSchedule": _may(ENGINEER, max_bytes=4 * MIB, is_audited=True),
+    "GetSchedule": _may(ENGINEER),
+    "ListSchedules": _may(ENGINEER),
+    "ApproveSchedule": _may(ENGINEER, is_audited=True),
+    "RetireSchedule": _may(ENGINEER, is_audited=True),
+    "Activate": _may(ENGINEER, is_audited=True),
+    "RollBack": _may(ENGINEER, is_audited=True),
+    "GetSwitch": _may(ENGINEER),
+    "ListSwitches": _may(ENGINEER),
+    "CancelSwitch": _may(ENGINEER, is_audited=True),
+    "ListSignalStatus": _may(ENGINEER),
+    "ListAlarms": _may(ENGINEER),
+    "SetAutoApply": _may(ENGINEER, is_audited=True),
+    # Drivers and signs
+    "AdviseSpeed": _may(ENGINEER, APP),
 }
 
 PARKING_CALLS: Mapping[str, Policy] = {

@@ -10,7 +10,7 @@ from greenlot.security.callers import ANONYMOUS, CALLS_PER_S, NOBODY, Caller
 from greenlot.security.rates import Bucket
 from greenlot.security.token_file import TokenFile
 
-SCHEME = "bearer "
+SCHEMES = ("Bearer ", "bearer ")
 BUCKETS_MAX = 10_000
 
 
@@ -121,10 +121,9 @@ class Guard:
             if self.lets_anonymous:
                 return ANONYMOUS, None
             raise _unknown("NO_TOKEN", "a token is needed: authorization: Bearer ...")
-        if not isinstance(header, str) or header[: len(SCHEME)].lower() != SCHEME:
+        if not isinstance(header, str) or not header.startswith(SCHEMES):
             raise _unknown("NO_TOKEN", "authorization: expected Bearer and a token")
-        book = self._tokens.book if self._tokens is not None else None
-        record = book.find(header[len(SCHEME) :].strip()) if book is not None else None
+        record = self._tokens.book.find(header[7:]) if self._tokens is not None else None
         # Expired, revoked and never given out are one answer to whoever asks.
         if record is None or not record.is_valid(self._clock_ms()):
             raise _unknown("BAD_TOKEN", "the token is not valid")
