@@ -115,6 +115,7 @@ class CityServer:
             turn_flows=city.turn_flows,
             store=self._stores.plans,
             clock=clock,
+            caller=_caller_name,
         )
         self._parking = ParkingService(
             city_id=city.id,
@@ -179,6 +180,7 @@ class CityServer:
             if isinstance(error, StartError):
                 raise
             raise StartError(f"cannot listen on {self._listen}: {error}") from error
+        await self._signals.start()
         await self._parking.start()
         await self._server.start()
         for name in ("", *SERVICES):
@@ -229,6 +231,7 @@ class CityServer:
         await asyncio.gather(draining, *self._tasks, return_exceptions=True)
         # Let go of it while the loop still runs, which it needs to end.
         del self._server
+        await self._signals.stop()
         await self._parking.stop()
         self._stores.close()
         if self._metrics is not None:

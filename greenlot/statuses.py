@@ -51,6 +51,8 @@ def to_status(error: Exception) -> status_pb2.Status:
     info = error_details_pb2.ErrorInfo(reason=error.reason.upper(), domain=DOMAIN)
     if error.where:
         info.metadata["where"] = error.where
+    # Of a plan that was refused: signal, rule, stage and value.
+    info.metadata.update(getattr(error, "details", {}))
     if isinstance(error, traffic.errors.StoppingError | parking.errors.StoppingError):
         info.metadata["revision"] = str(error.revision)
     details: list[Any] = [info]

@@ -1,10 +1,11 @@
-"""Where plan sets are kept: an append-only table, with the answers that callers got.
+"""Where the log of a city's plans is kept: an append-only table, with the answers callers got.
 
 Embedded in SQLite, or in PostgreSQL where several servers share it: then a server is told when
-another has kept a set.
+another has written. What the first version kept (``plan_set``) is read as the log's beginning.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,15 +14,24 @@ import apsw
 from greenlot.storage import Database, Postgres, StorageError
 from greenlot.storage.postgres import Connection
 from traffic.errors import InvalidInputError
-from traffic.io.protobuf import plan_from_proto
-from traffic.plan import TimingPlan
-from traffic.planbook import PlanSet
-from traffic.v1 import signal_timing_pb2 as pb
+from traffic.io.street_log import decode, encode, first_version
+from traffic.street.events import Event
 
-__all__ = ["PlanStore", "PostgresPlanStore", "SqlitePlanStore", "StorageError"]
+__all__ = [
+    "Kept",
+    "LogEntry",
+    "PlanStore",
+    "PostgresPlanStore",
+    "SqlitePlanStore",
+    "StaleError",
+    "StorageError",
+]
 
 APPLICATION_ID = 0x676C7430
 """Marks a file as greenlot's timing plans ("glt0")."""
+
+FIRST_VERSION_GROUP = ""
+"""The group of switches that the first version made: it had none."""
 
 SQLITE_MIGRATIONS = (
     """
@@ -37,6 +47,20 @@ SQLITE_MIGRATIONS = (
       BEGIN SELECT RAISE(ABORT, 'plan sets are append-only'); END;
     CREATE TRIGGER plan_set_is_append_only_2 BEFORE DELETE ON plan_set
       BEGIN SELECT RAISE(ABORT, 'plan sets are append-only'); END;
+    """,
+    """
+    CREATE TABLE street_log (
+      revision    INTEGER PRIMARY KEY,
+      at_ms       INTEGER NOT NULL,
+      request_id  TEXT UNIQUE,      -- NULL: nobody asked
+      fingerprint BLOB,
+      reply       BLOB,             -- what the caller was told, serialised
+      events      TEXT NOT NULL     -- JSON
+    ) STRICT;
+    CREATE TRIGGER street_log_is_append_only_1 BEFORE UPDATE ON street_log
+      BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+    CREATE TRIGGER street_log_is_append_only_2 BEFORE DELETE ON street_log
+      BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
     """,
 )
 
@@ -59,16 +83,80 @@ POSTGRES_MIGRATIONS = (
     CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON plan_set
       EXECUTE FUNCTION plan_set_is_append_only();
     """,
+    """
+    CREATE TABLE street_log (
+      city        text NOT NULL,
+      revision    bigint NOT NULL CHECK (revision >= 1),
+      at_ms       bigint NOT NULL,
+      request_id  text,
+      fingerprint bytea,
+      reply       bytea,
+      events      text NOT NULL,
+      PRIMARY KEY (city, revision),
+      UNIQUE (city, request_id)
+    );
+    CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON street_log
+      EXECUTE FUNCTION plan_set_is_append_only();
+    """,
 )
+
+OLD_ROWS = "SELECT revision, valid_from_ms, made_ms, result FROM plan_set"
+
+
+class StaleError(Exception):
+    """The log goes on behind the revision that events were decided on."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One commit: its revision and what happened."""
+
+    revision: int
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What is to be written, all or nothing.
+
+    Parameters
+    ----------
+    base
+        The log's last revision when this was decided.
+    events
+        What happened.
+    at_ms
+        When, UTC epoch milliseconds.
+    request_id, fingerprint
+        Who asked, and a digest of the request; empty = nobody.
+    reply
+        The caller's answer, from the commit's revision; None = there is none.
+    """
+
+    base: int
+    events: tuple[Event, ...]
+    at_ms: int
+    request_id: str = ""
+    fingerprint: bytes = b""
+    reply: Callable[[int], bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a commit came to; ``is_new`` False = the request was answered before."""
+
+    revision: int
+    reply: bytes
+    is_new: bool
 
 
 class PlanStore(Protocol):
-    """Keeps the plan sets of one city. All methods may raise StorageError."""
+    """Keeps the log of one city. All methods may raise StorageError."""
 
-    def load(self, after_revision: int = 0) -> tuple[PlanSet, ...]:
-        """Return the plan sets after a revision, in order."""
+    def load(self, after_revision: int = 0) -> tuple[LogEntry, ...]:
+        """Return the commits after a revision, in order."""
 
-    def find(self, request_id: str, fingerprint: bytes) -> pb.OptimizeResult | None:
+    def find(self, request_id: str, fingerprint: bytes) -> bytes | None:
         """Return the answer that a request was given, or None if it is new.
 
         Raises
@@ -77,35 +165,26 @@ class PlanStore(Protocol):
             The id was used with another request.
         """
 
-    def append(
-        self,
-        plans: Sequence[TimingPlan],
-        result: pb.OptimizeResult,
-        *,
-        valid_from_ms: int,
-        request_id: str,
-        fingerprint: bytes,
-        now_ms: int,
-    ) -> PlanSet:
-        """Keep a set under the next revision; it is durable when this returns.
-
-        A request that was answered meanwhile keeps its first set, which is returned.
+    def append(self, commit: Commit) -> Kept:
+        """Write a commit; it is durable when this returns. It may wait: never on an event loop.
 
         Raises
         ------
+        StaleError
+            The log's end is not the commit's base: read on and decide anew.
         InvalidInputError
             The request id was used with another request.
         """
 
     def watch(self, told: Callable[[], None]) -> None:
-        """Have ``told`` called, from any thread, when others may have kept a set."""
+        """Have ``told`` called, from any thread, when others may have written."""
 
     def close(self) -> None:
         """Finish what was appended and let go of the storage."""
 
 
 class SqlitePlanStore:
-    """The plan sets of one city in one SQLite file.
+    """The log of one city in one SQLite file.
 
     Parameters
     ----------
@@ -121,47 +200,36 @@ class SqlitePlanStore:
     def __init__(self, path: Path) -> None:
         self._database = Database.open(path, SQLITE_MIGRATIONS, application_id=APPLICATION_ID)
 
-    def load(self, after_revision: int = 0) -> tuple[PlanSet, ...]:
-        """Return the plan sets after a revision, in order."""
-        rows = self._database.reader.execute(
-            "SELECT revision, valid_from_ms, result FROM plan_set WHERE revision > ? "
-            "ORDER BY revision",
+    def load(self, after_revision: int = 0) -> tuple[LogEntry, ...]:
+        """Return the commits after a revision, in order."""
+        reader = self._database.reader
+        old = reader.execute(f"{OLD_ROWS} WHERE revision > ? ORDER BY revision", (after_revision,))
+        entries = [_old_entry(*row) for row in old]
+        rows = reader.execute(
+            "SELECT revision, events FROM street_log WHERE revision > ? ORDER BY revision",
             (after_revision,),
         )
-        return tuple(_plan_set(*row) for row in rows)
+        return (*entries, *(LogEntry(revision, decode(text)) for revision, text in rows))
 
-    def find(self, request_id: str, fingerprint: bytes) -> pb.OptimizeResult | None:
+    def find(self, request_id: str, fingerprint: bytes) -> bytes | None:
         """Return the answer that a request was given, or None if it is new."""
-        return _find(self._database.reader, request_id, fingerprint)
+        kept = _find(self._database.reader, request_id, fingerprint)
+        return None if kept is None else kept.reply
 
-    def append(
-        self,
-        plans: Sequence[TimingPlan],
-        result: pb.OptimizeResult,
-        *,
-        valid_from_ms: int,
-        request_id: str,
-        fingerprint: bytes,
-        now_ms: int,
-    ) -> PlanSet:
-        """Keep a set under the next revision; it is on the disk when this returns."""
+    def append(self, commit: Commit) -> Kept:
+        """Write a commit; it is on the disk when this returns."""
 
-        def write(connection: apsw.Connection) -> PlanSet:
-            earlier = _find(connection, request_id, fingerprint)
+        def write(connection: apsw.Connection) -> Kept:
+            earlier = _find(connection, commit.request_id, commit.fingerprint)
             if earlier is not None:
-                kept = connection.execute(
-                    "SELECT valid_from_ms FROM plan_set WHERE revision = ?", (earlier.revision,)
-                ).get
-                return PlanSet(earlier.revision, kept, _plans(earlier))
-            last = connection.execute("SELECT coalesce(max(revision), 0) FROM plan_set").get
-            connection.execute(
-                "INSERT INTO plan_set VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    *(last + 1, valid_from_ms, now_ms, request_id, fingerprint),
-                    _numbered(result, last + 1),
-                ),
-            )
-            return PlanSet(last + 1, valid_from_ms, tuple(plans))
+                return earlier
+            last = connection.execute(
+                "SELECT max(coalesce((SELECT max(revision) FROM street_log), 0), "
+                "coalesce((SELECT max(revision) FROM plan_set), 0))"
+            ).get
+            row = _row(commit, last)
+            connection.execute("INSERT INTO street_log VALUES (?, ?, ?, ?, ?, ?)", row)
+            return Kept(last + 1, row[4] or b"", True)
 
         return self._database.submit(write).result()
 
@@ -174,7 +242,7 @@ class SqlitePlanStore:
 
 
 class PostgresPlanStore:
-    """The plan sets of one city in a PostgreSQL database that several servers may share.
+    """The log of one city in a PostgreSQL database that several servers may share.
 
     Parameters
     ----------
@@ -193,108 +261,110 @@ class PostgresPlanStore:
         self._city = city
         self._database = Postgres(url, component="plans", migrations=POSTGRES_MIGRATIONS)
 
-    def load(self, after_revision: int = 0) -> tuple[PlanSet, ...]:
-        """Return the plan sets after a revision, in order."""
+    def load(self, after_revision: int = 0) -> tuple[LogEntry, ...]:
+        """Return the commits after a revision, in order."""
 
-        def read(connection: Connection) -> tuple[PlanSet, ...]:
-            rows = connection.execute(
-                "SELECT revision, valid_from_ms, result FROM plan_set "
-                "WHERE city = %s AND revision > %s ORDER BY revision",
-                (self._city, after_revision),
+        def read(connection: Connection) -> tuple[LogEntry, ...]:
+            asked = (self._city, after_revision)
+            old = connection.execute(
+                f"{OLD_ROWS} WHERE city = %s AND revision > %s ORDER BY revision", asked
             )
-            return tuple(_plan_set(*row) for row in rows)
+            entries = [_old_entry(*row) for row in old]
+            rows = connection.execute(
+                "SELECT revision, events FROM street_log WHERE city = %s AND revision > %s "
+                "ORDER BY revision",
+                asked,
+            )
+            return (*entries, *(LogEntry(revision, decode(text)) for revision, text in rows))
 
         return self._database.read_now(read)
 
-    def find(self, request_id: str, fingerprint: bytes) -> pb.OptimizeResult | None:
+    def find(self, request_id: str, fingerprint: bytes) -> bytes | None:
         """Return the answer that a request was given, or None if it is new."""
-        kept = self._database.read_now(lambda connection: self._kept(connection, request_id))
-        if kept is None:
-            return None
-        _same(kept[0], fingerprint)
-        return pb.OptimizeResult.FromString(kept[2])
+        kept = self._database.read_now(
+            lambda connection: self._kept(connection, request_id, fingerprint)
+        )
+        return None if kept is None else kept.reply
 
-    def append(
-        self,
-        plans: Sequence[TimingPlan],
-        result: pb.OptimizeResult,
-        *,
-        valid_from_ms: int,
-        request_id: str,
-        fingerprint: bytes,
-        now_ms: int,
-    ) -> PlanSet:
-        """Keep a set under the next revision; it is committed when this returns."""
+    def append(self, commit: Commit) -> Kept:
+        """Write a commit; it is committed when this returns."""
 
-        def write(connection: Connection) -> PlanSet:
-            # Readers go on; whoever else writes plans waits, so that revisions come in order.
-            connection.execute("LOCK TABLE plan_set IN SHARE ROW EXCLUSIVE MODE")
-            kept = self._kept(connection, request_id)
-            if kept is not None:
-                _same(kept[0], fingerprint)
-                earlier = pb.OptimizeResult.FromString(kept[2])
-                return PlanSet(earlier.revision, kept[1], _plans(earlier))
-            row = connection.execute(
-                "SELECT coalesce(max(revision), 0) + 1 FROM plan_set WHERE city = %s", (self._city,)
+        def write(connection: Connection) -> Kept:
+            # Readers go on; whoever else writes waits, so that revisions come in order.
+            connection.execute("LOCK TABLE street_log IN SHARE ROW EXCLUSIVE MODE")
+            earlier = self._kept(connection, commit.request_id, commit.fingerprint)
+            if earlier is not None:
+                return earlier
+            found = connection.execute(
+                "SELECT greatest("
+                "(SELECT coalesce(max(revision), 0) FROM street_log WHERE city = %(city)s), "
+                "(SELECT coalesce(max(revision), 0) FROM plan_set WHERE city = %(city)s))",
+                {"city": self._city},
             ).fetchone()
-            assert row is not None
+            assert found is not None
+            row = _row(commit, found[0])
             connection.execute(
-                "INSERT INTO plan_set VALUES (%s, %s, %s, %s, %s, %s, %s)",
-                (
-                    *(self._city, row[0], valid_from_ms, now_ms, request_id, fingerprint),
-                    _numbered(result, row[0]),
-                ),
+                "INSERT INTO street_log VALUES (%s, %s, %s, %s, %s, %s, %s)", (self._city, *row)
             )
             connection.execute(f"NOTIFY {CHANNEL}")
-            return PlanSet(row[0], valid_from_ms, tuple(plans))
+            return Kept(row[0], row[4] or b"", True)
 
-        # Done twice after a lost acknowledgement, it finds what it kept the first time.
+        # Done twice after a lost acknowledgement, it finds what it kept the first time, or that
+        # the log has gone on.
         return self._database.write(write).result()
 
     def watch(self, told: Callable[[], None]) -> None:
-        """Have ``told`` called, from any thread, when others may have kept a set."""
+        """Have ``told`` called, from any thread, when others may have written."""
         self._database.listen(CHANNEL, lambda _: told())
 
     def close(self) -> None:
         """Finish what was appended and let go of the database."""
         self._database.close()
 
-    def _kept(self, connection: Connection, request_id: str) -> tuple[bytes, int, bytes] | None:
+    def _kept(self, connection: Connection, request_id: str, fingerprint: bytes) -> Kept | None:
+        if not request_id:
+            return None
         row = connection.execute(
-            "SELECT fingerprint, valid_from_ms, result FROM plan_set "
-            "WHERE city = %s AND request_id = %s",
-            (self._city, request_id),
+            "SELECT revision, fingerprint, reply FROM street_log "
+            "WHERE city = %(city)s AND request_id = %(id)s "
+            "UNION ALL SELECT revision, fingerprint, result FROM plan_set "
+            "WHERE city = %(city)s AND request_id = %(id)s",
+            {"city": self._city, "id": request_id},
         ).fetchone()
-        return None if row is None else (bytes(row[0]), row[1], bytes(row[2]))
+        if row is None:
+            return None
+        return _same(row[0], bytes(row[1]), bytes(row[2] or b""), fingerprint)
 
 
-def _find(
-    connection: apsw.Connection, request_id: str, fingerprint: bytes
-) -> pb.OptimizeResult | None:
-    row = connection.execute(
-        "SELECT fingerprint, result FROM plan_set WHERE request_id = ?", (request_id,)
-    ).fetchone()
-    if row is None:
+def _find(connection: apsw.Connection, request_id: str, fingerprint: bytes) -> Kept | None:
+    if not request_id:
         return None
-    _same(row[0], fingerprint)
-    return pb.OptimizeResult.FromString(row[1])
+    row = connection.execute(
+        "SELECT revision, fingerprint, reply FROM street_log WHERE request_id = ?1 "
+        "UNION ALL SELECT revision, fingerprint, result FROM plan_set WHERE request_id = ?1",
+        (request_id,),
+    ).fetchone()
+    return None if row is None else _same(row[0], row[1], row[2] or b"", fingerprint)
 
 
-def _same(first: bytes, fingerprint: bytes) -> None:
+def _same(revision: int, first: bytes, reply: bytes, fingerprint: bytes) -> Kept:
     if first != fingerprint:
         raise InvalidInputError("used before with another request", where="request_id")
+    return Kept(revision, reply, False)
 
 
-def _numbered(result: pb.OptimizeResult, revision: int) -> bytes:
-    numbered = pb.OptimizeResult()
-    numbered.CopyFrom(result)
-    numbered.revision = revision
-    return numbered.SerializeToString(deterministic=True)
+Row = tuple[int, int, str | None, bytes | None, bytes | None, str]
 
 
-def _plan_set(revision: int, valid_from_ms: int, result: bytes) -> PlanSet:
-    return PlanSet(revision, valid_from_ms, _plans(pb.OptimizeResult.FromString(bytes(result))))
+def _row(commit: Commit, last: int) -> Row:
+    if last != commit.base:
+        raise StaleError(f"the log ends at revision {last}; expected {commit.base}")
+    reply = None if commit.reply is None else commit.reply(last + 1)
+    asked = commit.request_id or None
+    fingerprint = commit.fingerprint if asked else None
+    return last + 1, commit.at_ms, asked, fingerprint, reply, encode(commit.events)
 
 
-def _plans(result: pb.OptimizeResult) -> tuple[TimingPlan, ...]:
-    return tuple(plan_from_proto(plan) for plan in result.plans)
+def _old_entry(revision: int, valid_from_ms: int, made_ms: int, result: bytes) -> LogEntry:
+    happened = first_version(revision, valid_from_ms, made_ms, bytes(result), FIRST_VERSION_GROUP)
+    return LogEntry(revision, happened)

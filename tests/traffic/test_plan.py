@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.traffic.test_planbook import plan
+from tests.traffic.small_plans import plan
 from traffic.errors import UnsafePlanError
 
 

@@ -427,7 +427,10 @@ def ways_into(
 
 
 def longest_way_s(signal: Signal, old: TimingPlan, new: TimingPlan) -> int:
-    """Return the longest time that getting into step takes, in s, from any second of any day.
+    """Return a bound of the time that getting into step takes from any stage's begin, in s.
+
+    Where the new plan has every stage of the old one, dwelling alone is over within two of its
+    cycles; else every second of its cycle is looked at.
 
     Raises
     ------
@@ -439,6 +442,9 @@ def longest_way_s(signal: Signal, old: TimingPlan, new: TimingPlan) -> int:
     dwell = _switch(signal, *plain, "dwell")
     if short is None or dwell is None:
         raise UnsafePlanError("no safe way leads into the new plan", where=f"signal {signal.id}")
+    common = {a for a, b in dwell.pairs if old.stages[a].green_state == new.stages[b].green_state}
+    if common == set(range(len(old.stages))):
+        return 2 * new.cycle_s
     longest_s = 0
     for k in range(len(old.stages)):
         since_s = old.stage_start_s(k)

@@ -7,7 +7,6 @@ from traffic.corridors import Corridor
 from traffic.errors import InvalidInputError
 from traffic.greenwave import GreenWave, PartBands
 from traffic.plan import Stage, TimingPlan
-from traffic.planbook import PlanInForce
 from traffic.signals import Phase, Signal
 from traffic.v1 import signal_timing_pb2 as pb
 
@@ -95,16 +94,6 @@ def plan_to_proto(plan: TimingPlan, city_id: str) -> pb.TimingPlan:
             for stage in plan.stages
         ],
     )
-
-
-def plan_in_force_to_proto(entry: PlanInForce, city_id: str) -> pb.TimingPlan:
-    """Turn a plan into its message, with its revision and the time in which it holds."""
-    message = plan_to_proto(entry.plan, city_id)
-    message.revision = entry.revision
-    message.valid_from.CopyFrom(timestamp_from_ms(entry.valid_from_ms))
-    if entry.valid_until_ms is not None:
-        message.valid_until.CopyFrom(timestamp_from_ms(entry.valid_until_ms))
-    return message
 
 
 def plan_from_proto(message: pb.TimingPlan) -> TimingPlan:

@@ -1,4 +1,9 @@
-"""``SignalTimingService``: converts, calls the engine, converts back."""
+"""``SignalTimingService``: converts, calls the engine, converts back.
+
+- ``desk``: what all calls about plans on the street share; answers once for a request id.
+- ``controllers``, ``records``, ``advice``: the calls by who makes them.
+- ``searches``, ``bands``: optimisations, one at a time.
+"""
 
 import asyncio
 import contextlib
@@ -6,32 +11,42 @@ import functools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from traffic.corridors import Corridor
-from traffic.errors import InvalidInputError, NotFoundError, StoppingError
+from traffic.errors import InvalidInputError, NotFoundError
 from traffic.greenwave import GreenWave, optimize
 from traffic.io.band_messages import struct_from_document
 from traffic.io.band_plan_document import answer_document
 from traffic.io.protobuf import (
     corridor_to_proto,
     ms_from_timestamp,
-    plan_in_force_to_proto,
-    signal_id_from_name,
     signal_to_proto,
     wave_to_proto,
 )
+from traffic.io.street_messages import origin_from
 from traffic.network import RoadGraph
-from traffic.planbook import PlanBook
 from traffic.service import fields
+from traffic.service.advice import AdviceCalls
 from traffic.service.bands import band_search
+from traffic.service.controllers import ControllerCalls
+from traffic.service.desk import Asked, Desk
+from traffic.service.records import RecordCalls, always
 from traffic.service.searches import Context, Deadline, Search, Searches, Step
 from traffic.splits import TurnFlows
-from traffic.store import PlanStore, StorageError
+from traffic.store import PlanStore
+from traffic.street import decisions
+from traffic.street.decisions import CityStreets, Steps
+from traffic.street.events import Event
+from traffic.street.groups import coordination_groups
+from traffic.street.records import PlanSet
+from traffic.street.state import Street
 from traffic.v1 import signal_timing_pb2 as pb
 from traffic.v1 import signal_timing_pb2_grpc
 
-HEARTBEAT_S = 30.0
+__all__ = ["SignalTimingService"]
 
 
-class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
+class SignalTimingService(
+    ControllerCalls, RecordCalls, AdviceCalls, signal_timing_pb2_grpc.SignalTimingServiceServicer
+):
     """Serves the signals, corridors and plans of one city.
 
     Parameters
@@ -48,6 +63,8 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         Where plan sets are kept; read once, at construction.
     clock
         Now, in UTC epoch milliseconds.
+    caller
+        Who makes the call that is under way, as the server knows him; empty = nobody in particular.
     """
 
     def __init__(
@@ -59,43 +76,38 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         turn_flows: Mapping[str, TurnFlows],
         store: PlanStore,
         clock: Callable[[], int],
+        caller: Callable[[], str] = lambda: "",
     ) -> None:
         self._city_id = city_id
         self._parent = f"cities/{city_id}"
         self._graph = graph
         self._corridors = dict(corridors)
         self._turn_flows = dict(turn_flows)
-        self._store = store
-        self._clock = clock
-        self._book = PlanBook(store.load())
-        self._changed = asyncio.Event()
-        self._ending = False
+        groups = coordination_groups(graph.signals, corridors)
+        self.desk = Desk(
+            city_id=city_id,
+            city=CityStreets(graph.signals, groups),
+            store=store,
+            clock=clock,
+            caller=caller,
+        )
         self._searches = Searches()
-        loop = asyncio.get_running_loop()
+        self._passing: asyncio.Task[None] | None = None
 
-        def told() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is served
-                loop.call_soon_threadsafe(self._heard)
+    async def start(self) -> None:
+        """Begin to let time pass."""
+        self._passing = asyncio.create_task(self.desk.run())
 
-        store.watch(told)
+    async def stop(self) -> None:
+        """Let no more time pass; the store is the caller's to close."""
+        if self._passing is not None:
+            self._passing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._passing
 
     def end_streams(self) -> None:
         """End every watch stream with UNAVAILABLE, so that clients resume elsewhere."""
-        self._ending = True
-        self._announce()
-
-    def _heard(self) -> None:
-        # A database that is gone again speaks again when it is back.
-        with contextlib.suppress(StorageError):
-            self._read_on()
-
-    def _read_on(self) -> None:
-        """Enter the sets that this server or another has kept, and tell the watchers."""
-        fresh = self._store.load(self._book.revision)
-        for plan_set in fresh:
-            self._book.add(plan_set)
-        if fresh:
-            self._announce()
+        self.desk.end()
 
     async def ListSignals(
         self, request: pb.ListSignalsRequest, context: Context
@@ -122,16 +134,16 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         self._check_parent(request.parent)
         if request.put_in_force:
             fields.check_request_id(request.request_id)
-            body = _fingerprint(request)
-            earlier = self._store.find(request.request_id, body)
-            if earlier is not None:
-                yield pb.OptimizePlansResponse(result=earlier)
-                return
         valid_from_ms = (
             ms_from_timestamp(request.valid_from, where="valid_from")
             if request.HasField("valid_from")
             else None
         )
+        if request.put_in_force:
+            earlier = await self._answered(request)
+            if earlier is not None:
+                yield pb.OptimizePlansResponse(result=earlier)
+                return
         search = self._plan_search(request, Deadline(context))
         async with self._searches.start(search) as running:
             async for step in running.progress():
@@ -140,18 +152,53 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         signal_ids = {key: corridor.signal_ids for key, corridor in self._corridors.items()}
         result = wave_to_proto(wave, signal_ids, self._city_id)
         if request.put_in_force:
-            now_ms = self._clock()
-            plan_set = self._store.append(
-                wave.plans,
-                result,
-                valid_from_ms=now_ms if valid_from_ms is None else valid_from_ms,
-                request_id=request.request_id,
-                fingerprint=body,
-                now_ms=now_ms,
-            )
-            result.revision = plan_set.revision
-            self._read_on()
+            result = await self._put_in_force(request, wave, result, valid_from_ms)
         yield pb.OptimizePlansResponse(result=result)
+
+    async def _answered(self, request: pb.OptimizePlansRequest) -> pb.OptimizeResult | None:
+        """Return the answer that a request was given before."""
+        known = await self.desk.answered(_asked(request))
+        return None if known is None else pb.OptimizeResult.FromString(known)
+
+    async def _put_in_force(
+        self,
+        request: pb.OptimizePlansRequest,
+        wave: GreenWave,
+        result: pb.OptimizeResult,
+        valid_from_ms: int | None,
+    ) -> pb.OptimizeResult:
+        """Keep plans as an approved record and propose to put it in force, in one commit.
+
+        Where plans run already, that is two cycles ahead at least, whatever was asked.
+        """
+        desk = self.desk
+        now_ms, author = desk.clock(), desk.author("")
+        origin = origin_from(author, "OptimizePlans", "", "", now_ms, result.certificate)
+
+        def decide(street: Street) -> tuple[Event, ...]:
+            steps = Steps(street)
+            plan_set = PlanSet(next(steps.street.next_ids()), wave.plans, origin)
+            steps.add(decisions.make_plan_set(steps.street, desk.city, plan_set, now_ms))
+            approved = decisions.approve(steps.street, "plan-set", plan_set.id, author, now_ms)
+            steps.add(approved)
+            schedule = always(steps, plan_set.id, author, now_ms)
+            at_ms = valid_from_ms
+            if at_ms is not None and steps.street.runs(plan.signal_id for plan in wave.plans):
+                soonest = decisions.soonest_ms(steps.street, desk.city, schedule, now_ms)
+                at_ms = max(at_ms, soonest)
+            steps.add(
+                decisions.activate_safely(
+                    steps.street, desk.city, schedule, at_ms=at_ms, by=author, now_ms=now_ms
+                )
+            )
+            return steps.events
+
+        def reply(street: Street, happened: tuple[Event, ...]) -> bytes:
+            result.revision = street.revision
+            return result.SerializeToString(deterministic=True)
+
+        answer = await desk.carry_out(decide, _asked(request), reply)
+        return pb.OptimizeResult.FromString(answer)
 
     async def OptimizeBands(
         self, request: pb.OptimizeBandsRequest, context: Context
@@ -163,46 +210,6 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
                 yield pb.OptimizeBandsResponse(progress=step)
             answer = await running.answer()
         yield pb.OptimizeBandsResponse(answer=struct_from_document(answer_document(answer)))
-
-    async def GetPlan(self, request: pb.GetPlanRequest, context: Context) -> pb.TimingPlan:
-        """See proto/traffic/v1."""
-        signal_id = self._signal_id(request.name, where="name")
-        time_ms = (
-            ms_from_timestamp(request.time, where="time")
-            if request.HasField("time")
-            else self._clock()
-        )
-        return plan_in_force_to_proto(self._book.in_force(signal_id, time_ms), self._city_id)
-
-    async def WatchPlans(
-        self, request: pb.WatchPlansRequest, context: Context
-    ) -> AsyncIterator[pb.WatchPlansResponse]:
-        """See proto/traffic/v1."""
-        self._check_parent(request.parent)
-        if request.revision < 0:
-            raise InvalidInputError(f"{request.revision}; expected 0 or more", where="revision")
-        chosen = [
-            self._signal_id(name, where=f"signals[{k}]") for k, name in enumerate(request.signals)
-        ]
-        revision = request.revision
-        while not self._ending:
-            changed = self._changed
-            fresh = self._book.since(revision, self._clock(), chosen or None)
-            revision = max(revision, self._book.revision)
-            yield pb.WatchPlansResponse(
-                revision=revision,
-                plans=[plan_in_force_to_proto(entry, self._city_id) for entry in fresh],
-            )
-            try:
-                await asyncio.wait_for(changed.wait(), HEARTBEAT_S)
-            except TimeoutError:
-                continue
-        raise StoppingError(revision)
-
-    def _announce(self) -> None:
-        # Whoever waits holds the old event; whoever comes later takes the new one.
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
 
     def _plan_search(
         self, request: pb.OptimizePlansRequest, deadline: Deadline
@@ -260,12 +267,7 @@ class SignalTimingService(signal_timing_pb2_grpc.SignalTimingServiceServicer):
         if parent != self._parent:
             raise NotFoundError(f"no city {parent!r}; this is {self._parent}", where="parent")
 
-    def _signal_id(self, name: str, *, where: str) -> str:
-        signal_id = signal_id_from_name(name, where=where)
-        if name != f"{self._parent}/signals/{signal_id}" or signal_id not in self._graph.signals:
-            raise NotFoundError(f"no signal {name!r}", where=where)
-        return signal_id
 
-
-def _fingerprint(request: pb.OptimizePlansRequest) -> bytes:
-    return request.SerializeToString(deterministic=True)
+def _asked(request: pb.OptimizePlansRequest) -> Asked:
+    # As the first version did: its answers are still known.
+    return Asked(request.request_id, request.SerializeToString(deterministic=True))

@@ -46,6 +46,126 @@ BAND_METHOD_AMBAND: BandMethod.ValueType  # 3
 """The same without symmetry around the line (Zhang et al. 2015)."""
 Global___BandMethod: _TypeAlias = BandMethod  # noqa: Y015
 
+class _SwitchState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SwitchStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SwitchState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SWITCH_STATE_UNSPECIFIED: _SwitchState.ValueType  # 0
+    SWITCH_STATE_PROPOSED: _SwitchState.ValueType  # 1
+    """Controllers are asked; nobody goes over."""
+    SWITCH_STATE_COMMITTED: _SwitchState.ValueType  # 2
+    """The group goes over at activate_at."""
+    SWITCH_STATE_CANCELLED: _SwitchState.ValueType  # 3
+    SWITCH_STATE_GIVEN_UP: _SwitchState.ValueType  # 4
+    """Too few acknowledged too often."""
+
+class SwitchState(_SwitchState, metaclass=_SwitchStateEnumTypeWrapper):
+    """How far a switch has come."""
+
+SWITCH_STATE_UNSPECIFIED: SwitchState.ValueType  # 0
+SWITCH_STATE_PROPOSED: SwitchState.ValueType  # 1
+"""Controllers are asked; nobody goes over."""
+SWITCH_STATE_COMMITTED: SwitchState.ValueType  # 2
+"""The group goes over at activate_at."""
+SWITCH_STATE_CANCELLED: SwitchState.ValueType  # 3
+SWITCH_STATE_GIVEN_UP: SwitchState.ValueType  # 4
+"""Too few acknowledged too often."""
+Global___SwitchState: _TypeAlias = SwitchState  # noqa: Y015
+
+class _ControllerMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ControllerModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ControllerMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONTROLLER_MODE_UNSPECIFIED: _ControllerMode.ValueType  # 0
+    CONTROLLER_MODE_START_UP: _ControllerMode.ValueType  # 1
+    CONTROLLER_MODE_PLAN: _ControllerMode.ValueType  # 2
+    """The plan in force."""
+    CONTROLLER_MODE_OWN_PLAN: _ControllerMode.ValueType  # 3
+    """The controller's own fixed plan."""
+    CONTROLLER_MODE_MANUAL_HOLD: _ControllerMode.ValueType  # 4
+    CONTROLLER_MODE_FLASHING: _ControllerMode.ValueType  # 5
+    CONTROLLER_MODE_PRE_EMPTION: _ControllerMode.ValueType  # 6
+    """An emergency vehicle has its stage."""
+    CONTROLLER_MODE_FAULT: _ControllerMode.ValueType  # 7
+
+class ControllerMode(_ControllerMode, metaclass=_ControllerModeEnumTypeWrapper):
+    """What decides a signal's lamps."""
+
+CONTROLLER_MODE_UNSPECIFIED: ControllerMode.ValueType  # 0
+CONTROLLER_MODE_START_UP: ControllerMode.ValueType  # 1
+CONTROLLER_MODE_PLAN: ControllerMode.ValueType  # 2
+"""The plan in force."""
+CONTROLLER_MODE_OWN_PLAN: ControllerMode.ValueType  # 3
+"""The controller's own fixed plan."""
+CONTROLLER_MODE_MANUAL_HOLD: ControllerMode.ValueType  # 4
+CONTROLLER_MODE_FLASHING: ControllerMode.ValueType  # 5
+CONTROLLER_MODE_PRE_EMPTION: ControllerMode.ValueType  # 6
+"""An emergency vehicle has its stage."""
+CONTROLLER_MODE_FAULT: ControllerMode.ValueType  # 7
+Global___ControllerMode: _TypeAlias = ControllerMode  # noqa: Y015
+
+class _RecordState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RecordStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RecordState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECORD_STATE_UNSPECIFIED: _RecordState.ValueType  # 0
+    RECORD_STATE_DRAFT: _RecordState.ValueType  # 1
+    RECORD_STATE_APPROVED: _RecordState.ValueType  # 2
+    RECORD_STATE_IN_FORCE: _RecordState.ValueType  # 3
+    """A signal runs it now."""
+    RECORD_STATE_RETIRED: _RecordState.ValueType  # 4
+
+class RecordState(_RecordState, metaclass=_RecordStateEnumTypeWrapper):
+    """How far a record has come."""
+
+RECORD_STATE_UNSPECIFIED: RecordState.ValueType  # 0
+RECORD_STATE_DRAFT: RecordState.ValueType  # 1
+RECORD_STATE_APPROVED: RecordState.ValueType  # 2
+RECORD_STATE_IN_FORCE: RecordState.ValueType  # 3
+"""A signal runs it now."""
+RECORD_STATE_RETIRED: RecordState.ValueType  # 4
+Global___RecordState: _TypeAlias = RecordState  # noqa: Y015
+
+class _AlarmKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AlarmKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ALARM_KIND_UNSPECIFIED: _AlarmKind.ValueType  # 0
+    ALARM_KIND_SILENT: _AlarmKind.ValueType  # 1
+    """Nothing was heard for 90 s. The signal keeps its plan."""
+    ALARM_KIND_CLOCK: _AlarmKind.ValueType  # 2
+    """The clock was wrong by more than 2 s in three reports running."""
+    ALARM_KIND_FAULT: _AlarmKind.ValueType  # 3
+    """The controller reports a fault."""
+    ALARM_KIND_OUT_OF_STEP: _AlarmKind.ValueType  # 4
+    """Out of step for more than three cycles after a switch."""
+    ALARM_KIND_REFUSED: _AlarmKind.ValueType  # 5
+    """The controller will not show a plan."""
+
+class AlarmKind(_AlarmKind, metaclass=_AlarmKindEnumTypeWrapper):
+    """What is wrong."""
+
+ALARM_KIND_UNSPECIFIED: AlarmKind.ValueType  # 0
+ALARM_KIND_SILENT: AlarmKind.ValueType  # 1
+"""Nothing was heard for 90 s. The signal keeps its plan."""
+ALARM_KIND_CLOCK: AlarmKind.ValueType  # 2
+"""The clock was wrong by more than 2 s in three reports running."""
+ALARM_KIND_FAULT: AlarmKind.ValueType  # 3
+"""The controller reports a fault."""
+ALARM_KIND_OUT_OF_STEP: AlarmKind.ValueType  # 4
+"""Out of step for more than three cycles after a switch."""
+ALARM_KIND_REFUSED: AlarmKind.ValueType  # 5
+"""The controller will not show a plan."""
+Global___AlarmKind: _TypeAlias = AlarmKind  # noqa: Y015
+
 @_typing.final
 class LatLng(_message.Message):
     """A place on the earth."""
@@ -684,6 +804,8 @@ class TimingPlan(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     VALID_FROM_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    OFFSET_REFERENCE_FIELD_NUMBER: _builtins.int
+    PLAN_SET_FIELD_NUMBER: _builtins.int
     signal: _builtins.str
     """cities/{city}/signals/{signal}"""
     cycle_s: _builtins.int
@@ -696,6 +818,8 @@ class TimingPlan(_message.Message):
     """Index into stages of the coordinated one."""
     revision: _builtins.int
     """Revision of the plan set that this plan belongs to."""
+    plan_set: _builtins.str
+    """cities/{city}/planSets/{number}; empty in an answer of OptimizePlans."""
     @_builtins.property
     def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Stage]:
         """In the order in which they are shown; durations sum to cycle_s."""
@@ -708,6 +832,13 @@ class TimingPlan(_message.Message):
     def valid_until(self) -> _timestamp_pb2.Timestamp:
         """... until here; unset = until replaced."""
 
+    @_builtins.property
+    def offset_reference(self) -> _timestamp_pb2.Timestamp:
+        """The moment from which offset_s counts while this plan is valid: the local
+        midnight that began the day. Cycle starts are reference + k * cycle_s. A plan
+        whose cycle does not divide the day is valid until midnight at most.
+        """
+
     def __init__(
         self,
         *,
@@ -719,10 +850,12 @@ class TimingPlan(_message.Message):
         revision: _builtins.int = ...,
         valid_from: _timestamp_pb2.Timestamp | None = ...,
         valid_until: _timestamp_pb2.Timestamp | None = ...,
+        offset_reference: _timestamp_pb2.Timestamp | None = ...,
+        plan_set: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offset_reference", b"offset_reference", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coordinated_stage", b"coordinated_stage", "cycle_s", b"cycle_s", "offset_s", b"offset_s", "revision", b"revision", "signal", b"signal", "stages", b"stages", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coordinated_stage", b"coordinated_stage", "cycle_s", b"cycle_s", "offset_reference", b"offset_reference", "offset_s", b"offset_s", "plan_set", b"plan_set", "revision", b"revision", "signal", b"signal", "stages", b"stages", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -826,10 +959,15 @@ class WatchPlansRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     SIGNALS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PROGRAMS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """cities/{city}"""
     revision: _builtins.int
     """The last revision the client holds; 0 = none. Newer plans are sent at once."""
+    programs: _builtins.bool
+    """False: plans as they come into force. True: switches with whole programs, for
+    controllers that acknowledge and keep schedules themselves.
+    """
     @_builtins.property
     def signals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Signal resource names; empty = all of the city."""
@@ -840,10 +978,11 @@ class WatchPlansRequest(_message.Message):
         parent: _builtins.str = ...,
         signals: _abc.Iterable[_builtins.str] | None = ...,
         revision: _builtins.int = ...,
+        programs: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "revision", b"revision", "signals", b"signals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "programs", b"programs", "revision", b"revision", "signals", b"signals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -855,22 +994,1664 @@ class WatchPlansResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     PLANS_FIELD_NUMBER: _builtins.int
+    SWITCHES_FIELD_NUMBER: _builtins.int
+    SERVER_TIME_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that the client holds after this message."""
     @_builtins.property
     def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimingPlan]:
         """Plans that changed; empty in a heartbeat."""
 
+    @_builtins.property
+    def switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignalSwitch]:
+        """With programs: what was proposed, postponed, committed or cancelled."""
+
+    @_builtins.property
+    def server_time(self) -> _timestamp_pb2.Timestamp:
+        """The server's time when this was sent."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         plans: _abc.Iterable[Global___TimingPlan] | None = ...,
+        switches: _abc.Iterable[Global___SignalSwitch] | None = ...,
+        server_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plans", b"plans", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plans", b"plans", "revision", b"revision", "server_time", b"server_time", "switches", b"switches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchPlansResponse: _TypeAlias = WatchPlansResponse  # noqa: Y015
+
+@_typing.final
+class SignalSwitch(_message.Message):
+    """A switch as it concerns one signal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: _builtins.int
+    SWITCH_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    ACTIVATE_AT_FIELD_NUMBER: _builtins.int
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    signal: _builtins.str
+    """cities/{city}/signals/{signal}"""
+    switch: _builtins.str
+    """cities/{city}/switches/{number}"""
+    state: Global___SwitchState.ValueType
+    revision: _builtins.int
+    """Increases with every change of the switch."""
+    @_builtins.property
+    def activate_at(self) -> _timestamp_pb2.Timestamp:
+        """When the group goes over, if it is committed."""
+
+    @_builtins.property
+    def program(self) -> Global___SignalProgram:
+        """What the signal goes over to; unset when cancelled or given up."""
+
+    def __init__(
+        self,
+        *,
+        signal: _builtins.str = ...,
+        switch: _builtins.str = ...,
+        state: Global___SwitchState.ValueType = ...,
+        revision: _builtins.int = ...,
+        activate_at: _timestamp_pb2.Timestamp | None = ...,
+        program: Global___SignalProgram | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activate_at", b"activate_at", "program", b"program"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activate_at", b"activate_at", "program", b"program", "revision", b"revision", "signal", b"signal", "state", b"state", "switch", b"switch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignalSwitch: _TypeAlias = SignalSwitch  # noqa: Y015
+
+@_typing.final
+class SignalProgram(_message.Message):
+    """All that a controller needs to run by itself for as long as it takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLANS_FIELD_NUMBER: _builtins.int
+    DAY_PLANS_FIELD_NUMBER: _builtins.int
+    WEEKDAYS_FIELD_NUMBER: _builtins.int
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimingPlan]:
+        """Plans that the day plans use; empty = the controller's own plan. Their
+        valid_from, valid_until and offset_reference are not set.
+        """
+
+    @_builtins.property
+    def day_plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayPlan]: ...
+    @_builtins.property
+    def weekdays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the day plans of Monday to Sunday; seven."""
+
+    @_builtins.property
+    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DateException]: ...
+    def __init__(
+        self,
+        *,
+        plans: _abc.Iterable[Global___TimingPlan] | None = ...,
+        day_plans: _abc.Iterable[Global___DayPlan] | None = ...,
+        weekdays: _abc.Iterable[_builtins.str] | None = ...,
+        exceptions: _abc.Iterable[Global___DateException] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day_plans", b"day_plans", "exceptions", b"exceptions", "plans", b"plans", "weekdays", b"weekdays"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignalProgram: _TypeAlias = SignalProgram  # noqa: Y015
+
+@_typing.final
+class DayPlan(_message.Message):
+    """The periods of a day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PERIODS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___Period]:
+        """1 to 48, in order; the first one begins at 0."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        periods: _abc.Iterable[Global___Period] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "periods", b"periods"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DayPlan: _TypeAlias = DayPlan  # noqa: Y015
+
+@_typing.final
+class Period(_message.Message):
+    """Which plan set runs from a time of day on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGIN_S_FIELD_NUMBER: _builtins.int
+    PLAN_SET_FIELD_NUMBER: _builtins.int
+    begin_s: _builtins.int
+    """Seconds after local midnight, 0 to 86399."""
+    plan_set: _builtins.str
+    """cities/{city}/planSets/{number}; a signal without a plan in it runs its
+    controller's own.
+    """
+    def __init__(
+        self,
+        *,
+        begin_s: _builtins.int = ...,
+        plan_set: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_s", b"begin_s", "plan_set", b"plan_set"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Period: _TypeAlias = Period  # noqa: Y015
+
+@_typing.final
+class DateException(_message.Message):
+    """A date with a day plan of its own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATE_FIELD_NUMBER: _builtins.int
+    DAY_PLAN_FIELD_NUMBER: _builtins.int
+    date: _builtins.str
+    """Local date, such as 2026-10-01."""
+    day_plan: _builtins.str
+    """Name of a day plan."""
+    def __init__(
+        self,
+        *,
+        date: _builtins.str = ...,
+        day_plan: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "day_plan", b"day_plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DateException: _TypeAlias = DateException  # noqa: Y015
+
+@_typing.final
+class AcknowledgeSwitchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: _builtins.int
+    SWITCH_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    signal: _builtins.str
+    """cities/{city}/signals/{signal}"""
+    switch: _builtins.str
+    """cities/{city}/switches/{number}"""
+    refusal: _builtins.str
+    """Empty = checked and kept; else why the controller will not show it."""
+    def __init__(
+        self,
+        *,
+        signal: _builtins.str = ...,
+        switch: _builtins.str = ...,
+        refusal: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal", "signal", b"signal", "switch", b"switch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeSwitchRequest: _TypeAlias = AcknowledgeSwitchRequest  # noqa: Y015
+
+@_typing.final
+class AcknowledgeSwitchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeSwitchResponse: _TypeAlias = AcknowledgeSwitchResponse  # noqa: Y015
+
+@_typing.final
+class ReportStatusRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: _builtins.int
+    SWITCH_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    ROUND_TRIP_S_FIELD_NUMBER: _builtins.int
+    OUT_OF_STEP_S_FIELD_NUMBER: _builtins.int
+    IN_STEP_FIELD_NUMBER: _builtins.int
+    FAULTS_FIELD_NUMBER: _builtins.int
+    signal: _builtins.str
+    """cities/{city}/signals/{signal}"""
+    switch: _builtins.str
+    """cities/{city}/switches/{number} whose plan it runs; empty = its own plan."""
+    revision: _builtins.int
+    """The last revision that it holds, 0 or more."""
+    mode: Global___ControllerMode.ValueType
+    round_trip_s: _builtins.float
+    """Seconds that a round trip takes, as the controller measured it, 0 to 60; half
+    of it is taken off the clock's error.
+    """
+    out_of_step_s: _builtins.int
+    """Seconds since the last switch in which it showed something else than its plan."""
+    in_step: _builtins.bool
+    """Whether it shows its plan now."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Its clock's reading. The server tells the clock's error from it."""
+
+    @_builtins.property
+    def faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For people, at most 16; empty = none."""
+
+    def __init__(
+        self,
+        *,
+        signal: _builtins.str = ...,
+        switch: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        mode: Global___ControllerMode.ValueType = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        round_trip_s: _builtins.float = ...,
+        out_of_step_s: _builtins.int = ...,
+        in_step: _builtins.bool = ...,
+        faults: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["faults", b"faults", "in_step", b"in_step", "mode", b"mode", "out_of_step_s", b"out_of_step_s", "revision", b"revision", "round_trip_s", b"round_trip_s", "signal", b"signal", "switch", b"switch", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportStatusRequest: _TypeAlias = ReportStatusRequest  # noqa: Y015
+
+@_typing.final
+class ReportStatusResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_TIME_FIELD_NUMBER: _builtins.int
+    CLOCK_ERROR_S_FIELD_NUMBER: _builtins.int
+    clock_error_s: _builtins.float
+    """How much the controller's clock is ahead, s, as the server sees it."""
+    @_builtins.property
+    def server_time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        server_time: _timestamp_pb2.Timestamp | None = ...,
+        clock_error_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_error_s", b"clock_error_s", "server_time", b"server_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportStatusResponse: _TypeAlias = ReportStatusResponse  # noqa: Y015
+
+@_typing.final
+class ReportDetectorCountsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    signal: _builtins.str
+    """cities/{city}/signals/{signal}; the same in a whole stream."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DetectorCount]: ...
+    def __init__(
+        self,
+        *,
+        signal: _builtins.str = ...,
+        counts: _abc.Iterable[Global___DetectorCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "signal", b"signal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportDetectorCountsRequest: _TypeAlias = ReportDetectorCountsRequest  # noqa: Y015
+
+@_typing.final
+class DetectorCount(_message.Message):
+    """What passed one lane in a time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANE_FIELD_NUMBER: _builtins.int
+    BEGIN_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    VOLUME_FIELD_NUMBER: _builtins.int
+    OCCUPANCY_FIELD_NUMBER: _builtins.int
+    SPEED_MPS_FIELD_NUMBER: _builtins.int
+    lane: _builtins.str
+    """The network's name of the lane, 1 to 200 characters."""
+    duration_s: _builtins.int
+    """Length of the time in s, 1 to 3600."""
+    volume: _builtins.int
+    """Vehicles, 0 to 10 a second."""
+    occupancy: _builtins.float
+    """Share of the time in which the detector was occupied, 0 to 1."""
+    speed_mps: _builtins.float
+    """Mean speed in m/s, 0 to 70; 0 without vehicles."""
+    @_builtins.property
+    def begin(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        lane: _builtins.str = ...,
+        begin: _timestamp_pb2.Timestamp | None = ...,
+        duration_s: _builtins.int = ...,
+        volume: _builtins.int = ...,
+        occupancy: _builtins.float = ...,
+        speed_mps: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "duration_s", b"duration_s", "lane", b"lane", "occupancy", b"occupancy", "speed_mps", b"speed_mps", "volume", b"volume"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DetectorCount: _TypeAlias = DetectorCount  # noqa: Y015
+
+@_typing.final
+class ReportDetectorCountsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    accepted: _builtins.int
+    """How many counts were taken in."""
+    def __init__(
+        self,
+        *,
+        accepted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportDetectorCountsResponse: _TypeAlias = ReportDetectorCountsResponse  # noqa: Y015
+
+@_typing.final
+class ListDetectorCountsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: _builtins.int
+    signal: _builtins.str
+    """cities/{city}/signals/{signal}"""
+    def __init__(
+        self,
+        *,
+        signal: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signal", b"signal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDetectorCountsRequest: _TypeAlias = ListDetectorCountsRequest  # noqa: Y015
+
+@_typing.final
+class ListDetectorCountsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DetectorCount]:
+        """The last count of each lane, by lane. Kept in memory only."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[Global___DetectorCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDetectorCountsResponse: _TypeAlias = ListDetectorCountsResponse  # noqa: Y015
+
+@_typing.final
+class PlanSet(_message.Message):
+    """Plans that belong together; immutable but for its state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    APPROVED_BY_FIELD_NUMBER: _builtins.int
+    APPROVE_TIME_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    SCHEDULES_FIELD_NUMBER: _builtins.int
+    PLAN_COUNT_FIELD_NUMBER: _builtins.int
+    PLANS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/planSets/{number}"""
+    title: _builtins.str
+    """For people."""
+    note: _builtins.str
+    state: Global___RecordState.ValueType
+    author: _builtins.str
+    """Who made it, and by which means, such as OptimizePlans."""
+    source: _builtins.str
+    approved_by: _builtins.str
+    """Who approved it; empty = nobody yet."""
+    plan_count: _builtins.int
+    """How many plans it has."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def approve_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """When it may be put in force; unset = any time."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def certificate(self) -> Global___Certificate:
+        """What the optimiser proved; unset = nothing."""
+
+    @_builtins.property
+    def schedules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """cities/{city}/schedules/{number} that use it."""
+
+    @_builtins.property
+    def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimingPlan]:
+        """Left out in lists."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        title: _builtins.str = ...,
+        note: _builtins.str = ...,
+        state: Global___RecordState.ValueType = ...,
+        author: _builtins.str = ...,
+        source: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        approved_by: _builtins.str = ...,
+        approve_time: _timestamp_pb2.Timestamp | None = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+        certificate: Global___Certificate | None = ...,
+        schedules: _abc.Iterable[_builtins.str] | None = ...,
+        plan_count: _builtins.int = ...,
+        plans: _abc.Iterable[Global___TimingPlan] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approve_time", b"approve_time", "certificate", b"certificate", "create_time", b"create_time", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approve_time", b"approve_time", "approved_by", b"approved_by", "author", b"author", "certificate", b"certificate", "create_time", b"create_time", "name", b"name", "note", b"note", "plan_count", b"plan_count", "plans", b"plans", "schedules", b"schedules", "source", b"source", "state", b"state", "title", b"title", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanSet: _TypeAlias = PlanSet  # noqa: Y015
+
+@_typing.final
+class CreatePlanSetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    PLANS_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    request_id: _builtins.str
+    """UUID."""
+    title: _builtins.str
+    """For people, at most 200 and 2000 characters."""
+    note: _builtins.str
+    author: _builtins.str
+    """Who makes it, at most 200 characters, where the caller is not known otherwise."""
+    source: _builtins.str
+    """By which means, at most 200 characters."""
+    @_builtins.property
+    def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimingPlan]:
+        """1 to 20000, at most one for each signal."""
+
+    @_builtins.property
+    def certificate(self) -> Global___Certificate: ...
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """When it may be put in force; unset = any time."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        title: _builtins.str = ...,
+        note: _builtins.str = ...,
+        author: _builtins.str = ...,
+        source: _builtins.str = ...,
+        plans: _abc.Iterable[Global___TimingPlan] | None = ...,
+        certificate: Global___Certificate | None = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "certificate", b"certificate", "note", b"note", "parent", b"parent", "plans", b"plans", "request_id", b"request_id", "source", b"source", "title", b"title", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreatePlanSetRequest: _TypeAlias = CreatePlanSetRequest  # noqa: Y015
+
+@_typing.final
+class GetPlanSetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/planSets/{number}"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPlanSetRequest: _TypeAlias = GetPlanSetRequest  # noqa: Y015
+
+@_typing.final
+class ListPlanSetsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    page_size: _builtins.int
+    """0 (the server chooses) to 1000."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPlanSetsRequest: _TypeAlias = ListPlanSetsRequest  # noqa: Y015
+
+@_typing.final
+class ListPlanSetsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_SETS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def plan_sets(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanSet]: ...
+    def __init__(
+        self,
+        *,
+        plan_sets: _abc.Iterable[Global___PlanSet] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "plan_sets", b"plan_sets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPlanSetsResponse: _TypeAlias = ListPlanSetsResponse  # noqa: Y015
+
+@_typing.final
+class ApprovePlanSetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/planSets/{number}"""
+    request_id: _builtins.str
+    """UUID."""
+    author: _builtins.str
+    """Who approves, where the caller is not known otherwise."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovePlanSetRequest: _TypeAlias = ApprovePlanSetRequest  # noqa: Y015
+
+@_typing.final
+class RetirePlanSetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/planSets/{number}"""
+    request_id: _builtins.str
+    """UUID."""
+    author: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetirePlanSetRequest: _TypeAlias = RetirePlanSetRequest  # noqa: Y015
+
+@_typing.final
+class Schedule(_message.Message):
+    """Which day plan runs on which date; immutable but for its state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    APPROVED_BY_FIELD_NUMBER: _builtins.int
+    DAY_PLANS_FIELD_NUMBER: _builtins.int
+    WEEKDAYS_FIELD_NUMBER: _builtins.int
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    WITHOUT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/schedules/{number}"""
+    title: _builtins.str
+    """For people."""
+    note: _builtins.str
+    state: Global___RecordState.ValueType
+    author: _builtins.str
+    source: _builtins.str
+    approved_by: _builtins.str
+    """Who approved it; empty = nobody yet."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def day_plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayPlan]: ...
+    @_builtins.property
+    def weekdays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the day plans of Monday to Sunday; seven."""
+
+    @_builtins.property
+    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DateException]:
+        """In the order of their dates."""
+
+    @_builtins.property
+    def without(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Signals that run their controllers' own plans."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        title: _builtins.str = ...,
+        note: _builtins.str = ...,
+        state: Global___RecordState.ValueType = ...,
+        author: _builtins.str = ...,
+        source: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        approved_by: _builtins.str = ...,
+        day_plans: _abc.Iterable[Global___DayPlan] | None = ...,
+        weekdays: _abc.Iterable[_builtins.str] | None = ...,
+        exceptions: _abc.Iterable[Global___DateException] | None = ...,
+        without: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_by", b"approved_by", "author", b"author", "create_time", b"create_time", "day_plans", b"day_plans", "exceptions", b"exceptions", "name", b"name", "note", b"note", "source", b"source", "state", b"state", "title", b"title", "weekdays", b"weekdays", "without", b"without"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
+
+@_typing.final
+class CreateScheduleRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    request_id: _builtins.str
+    """UUID."""
+    author: _builtins.str
+    """Who makes it, where the caller is not known otherwise."""
+    @_builtins.property
+    def schedule(self) -> Global___Schedule:
+        """day_plans, weekdays, exceptions, without, title, note and source are read."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        schedule: Global___Schedule | None = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "parent", b"parent", "request_id", b"request_id", "schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateScheduleRequest: _TypeAlias = CreateScheduleRequest  # noqa: Y015
+
+@_typing.final
+class GetScheduleRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/schedules/{number}"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetScheduleRequest: _TypeAlias = GetScheduleRequest  # noqa: Y015
+
+@_typing.final
+class ListSchedulesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    page_size: _builtins.int
+    """0 (the server chooses) to 1000."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSchedulesRequest: _TypeAlias = ListSchedulesRequest  # noqa: Y015
+
+@_typing.final
+class ListSchedulesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def schedules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Schedule]: ...
+    def __init__(
+        self,
+        *,
+        schedules: _abc.Iterable[Global___Schedule] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "schedules", b"schedules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSchedulesResponse: _TypeAlias = ListSchedulesResponse  # noqa: Y015
+
+@_typing.final
+class ApproveScheduleRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/schedules/{number}"""
+    request_id: _builtins.str
+    """UUID."""
+    author: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveScheduleRequest: _TypeAlias = ApproveScheduleRequest  # noqa: Y015
+
+@_typing.final
+class RetireScheduleRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/schedules/{number}"""
+    request_id: _builtins.str
+    """UUID."""
+    author: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireScheduleRequest: _TypeAlias = RetireScheduleRequest  # noqa: Y015
+
+@_typing.final
+class Switch(_message.Message):
+    """A coordination group goes over to a schedule as one, or not at all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    SIGNALS_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ACTIVATE_AT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    POSTPONEMENTS_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    SILENT_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    OUT_OF_STEP_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/switches/{number}"""
+    group: _builtins.str
+    """The group's id: the smallest of its signals' ids."""
+    schedule: _builtins.str
+    """cities/{city}/schedules/{number}"""
+    state: Global___SwitchState.ValueType
+    revision: _builtins.int
+    """Increases with every change."""
+    author: _builtins.str
+    postponements: _builtins.int
+    """How often it was postponed."""
+    @_builtins.property
+    def signals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """cities/{city}/signals/{signal}, those of the group that are concerned."""
+
+    @_builtins.property
+    def activate_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def acknowledged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Signals whose controllers have checked and kept it."""
+
+    @_builtins.property
+    def silent(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Signals whose controllers had not answered when it was last decided, or have
+        not yet.
+        """
+
+    @_builtins.property
+    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___SwitchRefusal]: ...
+    @_builtins.property
+    def out_of_step(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutOfStep]:
+        """After activate_at: signals whose controllers say that they do not run it in
+        step, or have said nothing since.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        group: _builtins.str = ...,
+        signals: _abc.Iterable[_builtins.str] | None = ...,
+        schedule: _builtins.str = ...,
+        state: Global___SwitchState.ValueType = ...,
+        activate_at: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
+        author: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        postponements: _builtins.int = ...,
+        acknowledged: _abc.Iterable[_builtins.str] | None = ...,
+        silent: _abc.Iterable[_builtins.str] | None = ...,
+        refusals: _abc.Iterable[Global___SwitchRefusal] | None = ...,
+        out_of_step: _abc.Iterable[Global___OutOfStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activate_at", b"activate_at", "create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "activate_at", b"activate_at", "author", b"author", "create_time", b"create_time", "group", b"group", "name", b"name", "out_of_step", b"out_of_step", "postponements", b"postponements", "refusals", b"refusals", "revision", b"revision", "schedule", b"schedule", "signals", b"signals", "silent", b"silent", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Switch: _TypeAlias = Switch  # noqa: Y015
+
+@_typing.final
+class SwitchRefusal(_message.Message):
+    """A controller that will not show a switch's plans."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    signal: _builtins.str
+    """cities/{city}/signals/{signal}"""
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        signal: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "signal", b"signal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwitchRefusal: _TypeAlias = SwitchRefusal  # noqa: Y015
+
+@_typing.final
+class OutOfStep(_message.Message):
+    """A signal that is not in step with the switch's plans."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: _builtins.int
+    OUT_OF_STEP_S_FIELD_NUMBER: _builtins.int
+    signal: _builtins.str
+    """cities/{city}/signals/{signal}"""
+    out_of_step_s: _builtins.int
+    """Seconds out of step since the switch, as last reported."""
+    def __init__(
+        self,
+        *,
+        signal: _builtins.str = ...,
+        out_of_step_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["out_of_step_s", b"out_of_step_s", "signal", b"signal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutOfStep: _TypeAlias = OutOfStep  # noqa: Y015
+
+@_typing.final
+class ActivateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PLAN_SET_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    ACTIVATE_AT_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    request_id: _builtins.str
+    """UUID."""
+    plan_set: _builtins.str
+    """cities/{city}/planSets/{number}: it runs always."""
+    schedule: _builtins.str
+    """cities/{city}/schedules/{number}"""
+    author: _builtins.str
+    """Who asks, where the caller is not known otherwise."""
+    @_builtins.property
+    def activate_at(self) -> _timestamp_pb2.Timestamp:
+        """Unset = as soon as may be: at once where a group runs nothing yet, else two
+        cycles from now.
+        """
+
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of coordination groups; empty = all that have plans in it."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        plan_set: _builtins.str = ...,
+        schedule: _builtins.str = ...,
+        activate_at: _timestamp_pb2.Timestamp | None = ...,
+        groups: _abc.Iterable[_builtins.str] | None = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activate_at", b"activate_at", "plan_set", b"plan_set", "schedule", b"schedule", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activate_at", b"activate_at", "author", b"author", "groups", b"groups", "parent", b"parent", "plan_set", b"plan_set", "request_id", b"request_id", "schedule", b"schedule", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["plan_set", "schedule"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+
+Global___ActivateRequest: _TypeAlias = ActivateRequest  # noqa: Y015
+
+@_typing.final
+class ActivateResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SWITCHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Switch]: ...
+    def __init__(
+        self,
+        *,
+        switches: _abc.Iterable[Global___Switch] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["switches", b"switches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActivateResponse: _TypeAlias = ActivateResponse  # noqa: Y015
+
+@_typing.final
+class RollBackRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    request_id: _builtins.str
+    """UUID."""
+    author: _builtins.str
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of coordination groups; empty = all."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        groups: _abc.Iterable[_builtins.str] | None = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "groups", b"groups", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollBackRequest: _TypeAlias = RollBackRequest  # noqa: Y015
+
+@_typing.final
+class RollBackResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SWITCHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Switch]:
+        """The switches that lead back, or were cancelled."""
+
+    def __init__(
+        self,
+        *,
+        switches: _abc.Iterable[Global___Switch] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["switches", b"switches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollBackResponse: _TypeAlias = RollBackResponse  # noqa: Y015
+
+@_typing.final
+class GetSwitchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/switches/{number}"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSwitchRequest: _TypeAlias = GetSwitchRequest  # noqa: Y015
+
+@_typing.final
+class ListSwitchesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    page_size: _builtins.int
+    """0 (the server chooses) to 1000."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSwitchesRequest: _TypeAlias = ListSwitchesRequest  # noqa: Y015
+
+@_typing.final
+class ListSwitchesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SWITCHES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Switch]: ...
+    def __init__(
+        self,
+        *,
+        switches: _abc.Iterable[Global___Switch] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "switches", b"switches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSwitchesResponse: _TypeAlias = ListSwitchesResponse  # noqa: Y015
+
+@_typing.final
+class CancelSwitchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """cities/{city}/switches/{number}"""
+    request_id: _builtins.str
+    """UUID."""
+    author: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSwitchRequest: _TypeAlias = CancelSwitchRequest  # noqa: Y015
+
+@_typing.final
+class ListSignalStatusRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    page_size: _builtins.int
+    """0 (the server chooses) to 1000."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSignalStatusRequest: _TypeAlias = ListSignalStatusRequest  # noqa: Y015
+
+@_typing.final
+class ListSignalStatusResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUSES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignalStatus]: ...
+    def __init__(
+        self,
+        *,
+        statuses: _abc.Iterable[Global___SignalStatus] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "statuses", b"statuses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSignalStatusResponse: _TypeAlias = ListSignalStatusResponse  # noqa: Y015
+
+@_typing.final
+class SignalStatus(_message.Message):
+    """How a signal is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: _builtins.int
+    HEARD_TIME_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    SWITCH_FIELD_NUMBER: _builtins.int
+    CLOCK_ERROR_S_FIELD_NUMBER: _builtins.int
+    IN_STEP_FIELD_NUMBER: _builtins.int
+    OUT_OF_STEP_S_FIELD_NUMBER: _builtins.int
+    FAULTS_FIELD_NUMBER: _builtins.int
+    signal: _builtins.str
+    """cities/{city}/signals/{signal}"""
+    mode: Global___ControllerMode.ValueType
+    """As reported; unset without a report."""
+    switch: _builtins.str
+    """cities/{city}/switches/{number} whose plan it runs; empty = its own."""
+    clock_error_s: _builtins.float
+    """How much its clock is ahead, s."""
+    in_step: _builtins.bool
+    out_of_step_s: _builtins.int
+    """Since its last switch."""
+    @_builtins.property
+    def heard_time(self) -> _timestamp_pb2.Timestamp:
+        """When anything was last heard of its controller; unset = not since this server
+        started.
+        """
+
+    @_builtins.property
+    def faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        signal: _builtins.str = ...,
+        heard_time: _timestamp_pb2.Timestamp | None = ...,
+        mode: Global___ControllerMode.ValueType = ...,
+        switch: _builtins.str = ...,
+        clock_error_s: _builtins.float = ...,
+        in_step: _builtins.bool = ...,
+        out_of_step_s: _builtins.int = ...,
+        faults: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heard_time", b"heard_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_error_s", b"clock_error_s", "faults", b"faults", "heard_time", b"heard_time", "in_step", b"in_step", "mode", b"mode", "out_of_step_s", b"out_of_step_s", "signal", b"signal", "switch", b"switch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignalStatus: _TypeAlias = SignalStatus  # noqa: Y015
+
+@_typing.final
+class ListAlarmsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    page_size: _builtins.int
+    """0 (the server chooses) to 1000."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAlarmsRequest: _TypeAlias = ListAlarmsRequest  # noqa: Y015
+
+@_typing.final
+class ListAlarmsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALARMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def alarms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Alarm]: ...
+    def __init__(
+        self,
+        *,
+        alarms: _abc.Iterable[Global___Alarm] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAlarmsResponse: _TypeAlias = ListAlarmsResponse  # noqa: Y015
+
+@_typing.final
+class Alarm(_message.Message):
+    """Something that is wrong with a signal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    signal: _builtins.str
+    """cities/{city}/signals/{signal}"""
+    kind: Global___AlarmKind.ValueType
+    detail: _builtins.str
+    """For people."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        signal: _builtins.str = ...,
+        kind: Global___AlarmKind.ValueType = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "kind", b"kind", "signal", b"signal", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Alarm: _TypeAlias = Alarm  # noqa: Y015
+
+@_typing.final
+class SetAutoApplyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ENABLED_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """cities/{city}"""
+    request_id: _builtins.str
+    """UUID."""
+    enabled: _builtins.bool
+    author: _builtins.str
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        enabled: _builtins.bool = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "enabled", b"enabled", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAutoApplyRequest: _TypeAlias = SetAutoApplyRequest  # noqa: Y015
+
+@_typing.final
+class SetAutoApplyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENABLED_FIELD_NUMBER: _builtins.int
+    enabled: _builtins.bool
+    def __init__(
+        self,
+        *,
+        enabled: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enabled", b"enabled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAutoApplyResponse: _TypeAlias = SetAutoApplyResponse  # noqa: Y015
+
+@_typing.final
+class AdviseSpeedRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRIDOR_FIELD_NUMBER: _builtins.int
+    POSITION_M_FIELD_NUMBER: _builtins.int
+    INBOUND_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    MIN_SPEED_MPS_FIELD_NUMBER: _builtins.int
+    MAX_SPEED_MPS_FIELD_NUMBER: _builtins.int
+    SIGNALS_AHEAD_FIELD_NUMBER: _builtins.int
+    corridor: _builtins.str
+    """cities/{city}/corridors/{corridor}"""
+    position_m: _builtins.float
+    """Metres from the corridor's first signal, -2000 to 2000 beyond its length."""
+    inbound: _builtins.bool
+    """True: against the order of the corridor's signals."""
+    min_speed_mps: _builtins.float
+    """Slowest speed that is advised, in m/s, 1 to 40; 0 = half of the limit."""
+    max_speed_mps: _builtins.float
+    """Fastest speed that is advised, in m/s, up to the speed limit; 0 = the limit."""
+    signals_ahead: _builtins.int
+    """How many signals ahead are looked at, 1 to 20; 0 = 3."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Unset = now."""
+
+    def __init__(
+        self,
+        *,
+        corridor: _builtins.str = ...,
+        position_m: _builtins.float = ...,
+        inbound: _builtins.bool = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        min_speed_mps: _builtins.float = ...,
+        max_speed_mps: _builtins.float = ...,
+        signals_ahead: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridor", b"corridor", "inbound", b"inbound", "max_speed_mps", b"max_speed_mps", "min_speed_mps", b"min_speed_mps", "position_m", b"position_m", "signals_ahead", b"signals_ahead", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdviseSpeedRequest: _TypeAlias = AdviseSpeedRequest  # noqa: Y015
+
+@_typing.final
+class AdviseSpeedResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    GREENS_MET_FIELD_NUMBER: _builtins.int
+    SIGNALS_FIELD_NUMBER: _builtins.int
+    SIGN_TEXT_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    greens_met: _builtins.int
+    """How many of the signals ahead are passed without a stop at those speeds."""
+    sign_text: _builtins.str
+    """Text of a roadside sign, in Chinese and with km/h, such as 建议车速 45-50 km/h."""
+    @_builtins.property
+    def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpeedWindow]:
+        """At these speeds all of the next greens are met, as far as greens_met says;
+        the fastest window first. Empty: the first red is not to be avoided.
+        """
+
+    @_builtins.property
+    def signals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The signals ahead, the nearest first: cities/{city}/signals/{signal}"""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when this holds at this place."""
+
+    def __init__(
+        self,
+        *,
+        windows: _abc.Iterable[Global___SpeedWindow] | None = ...,
+        greens_met: _builtins.int = ...,
+        signals: _abc.Iterable[_builtins.str] | None = ...,
+        sign_text: _builtins.str = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["greens_met", b"greens_met", "sign_text", b"sign_text", "signals", b"signals", "valid_until", b"valid_until", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdviseSpeedResponse: _TypeAlias = AdviseSpeedResponse  # noqa: Y015
+
+@_typing.final
+class SpeedWindow(_message.Message):
+    """A range of speeds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_MPS_FIELD_NUMBER: _builtins.int
+    TO_MPS_FIELD_NUMBER: _builtins.int
+    from_mps: _builtins.float
+    """In m/s."""
+    to_mps: _builtins.float
+    def __init__(
+        self,
+        *,
+        from_mps: _builtins.float = ...,
+        to_mps: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_mps", b"from_mps", "to_mps", b"to_mps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeedWindow: _TypeAlias = SpeedWindow  # noqa: Y015

@@ -33,6 +33,10 @@ class SignalTimingServiceStub(object):
     second, _vph vehicles an hour. Resource names:
     cities/{city}/signals/{signal}
     cities/{city}/corridors/{corridor}
+    cities/{city}/planSets/{number}, cities/{city}/schedules/{number}
+    cities/{city}/switches/{number}
+    Writes take a request_id (UUID): the same id and body gives the first answer
+    again, the same id with another body is INVALID_ARGUMENT.
     Offsets: offset_s counts from the master clock's cycle start (local midnight
     of the city's civil time zone) to the moment at which the coordinated stage's
     green begins; larger is later; 0 <= offset_s < cycle_s.
@@ -74,6 +78,121 @@ class SignalTimingServiceStub(object):
                 request_serializer=traffic_dot_v1_dot_signal__timing__pb2.WatchPlansRequest.SerializeToString,
                 response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.WatchPlansResponse.FromString,
                 _registered_method=True)
+        self.AcknowledgeSwitch = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/AcknowledgeSwitch',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.AcknowledgeSwitchRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.AcknowledgeSwitchResponse.FromString,
+                _registered_method=True)
+        self.ReportStatus = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/ReportStatus',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.ReportStatusRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ReportStatusResponse.FromString,
+                _registered_method=True)
+        self.ReportDetectorCounts = channel.stream_unary(
+                '/traffic.v1.SignalTimingService/ReportDetectorCounts',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.ReportDetectorCountsRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ReportDetectorCountsResponse.FromString,
+                _registered_method=True)
+        self.ListDetectorCounts = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/ListDetectorCounts',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.ListDetectorCountsRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ListDetectorCountsResponse.FromString,
+                _registered_method=True)
+        self.CreatePlanSet = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/CreatePlanSet',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.CreatePlanSetRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.PlanSet.FromString,
+                _registered_method=True)
+        self.GetPlanSet = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/GetPlanSet',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.GetPlanSetRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.PlanSet.FromString,
+                _registered_method=True)
+        self.ListPlanSets = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/ListPlanSets',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.ListPlanSetsRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ListPlanSetsResponse.FromString,
+                _registered_method=True)
+        self.ApprovePlanSet = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/ApprovePlanSet',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.ApprovePlanSetRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.PlanSet.FromString,
+                _registered_method=True)
+        self.RetirePlanSet = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/RetirePlanSet',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.RetirePlanSetRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.PlanSet.FromString,
+                _registered_method=True)
+        self.CreateSchedule = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/CreateSchedule',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.CreateScheduleRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.Schedule.FromString,
+                _registered_method=True)
+        self.GetSchedule = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/GetSchedule',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.GetScheduleRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.Schedule.FromString,
+                _registered_method=True)
+        self.ListSchedules = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/ListSchedules',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.ListSchedulesRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ListSchedulesResponse.FromString,
+                _registered_method=True)
+        self.ApproveSchedule = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/ApproveSchedule',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.ApproveScheduleRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.Schedule.FromString,
+                _registered_method=True)
+        self.RetireSchedule = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/RetireSchedule',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.RetireScheduleRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.Schedule.FromString,
+                _registered_method=True)
+        self.Activate = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/Activate',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.ActivateRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ActivateResponse.FromString,
+                _registered_method=True)
+        self.RollBack = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/RollBack',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.RollBackRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.RollBackResponse.FromString,
+                _registered_method=True)
+        self.GetSwitch = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/GetSwitch',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.GetSwitchRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.Switch.FromString,
+                _registered_method=True)
+        self.ListSwitches = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/ListSwitches',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.ListSwitchesRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ListSwitchesResponse.FromString,
+                _registered_method=True)
+        self.CancelSwitch = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/CancelSwitch',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.CancelSwitchRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.Switch.FromString,
+                _registered_method=True)
+        self.ListSignalStatus = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/ListSignalStatus',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.ListSignalStatusRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ListSignalStatusResponse.FromString,
+                _registered_method=True)
+        self.ListAlarms = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/ListAlarms',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.ListAlarmsRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ListAlarmsResponse.FromString,
+                _registered_method=True)
+        self.SetAutoApply = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/SetAutoApply',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.SetAutoApplyRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.SetAutoApplyResponse.FromString,
+                _registered_method=True)
+        self.AdviseSpeed = channel.unary_unary(
+                '/traffic.v1.SignalTimingService/AdviseSpeed',
+                request_serializer=traffic_dot_v1_dot_signal__timing__pb2.AdviseSpeedRequest.SerializeToString,
+                response_deserializer=traffic_dot_v1_dot_signal__timing__pb2.AdviseSpeedResponse.FromString,
+                _registered_method=True)
 
 
 class SignalTimingServiceServicer(object):
@@ -84,6 +203,10 @@ class SignalTimingServiceServicer(object):
     second, _vph vehicles an hour. Resource names:
     cities/{city}/signals/{signal}
     cities/{city}/corridors/{corridor}
+    cities/{city}/planSets/{number}, cities/{city}/schedules/{number}
+    cities/{city}/switches/{number}
+    Writes take a request_id (UUID): the same id and body gives the first answer
+    again, the same id with another body is INVALID_ARGUMENT.
     Offsets: offset_s counts from the master clock's cycle start (local midnight
     of the city's civil time zone) to the moment at which the coordinated stage's
     green begins; larger is later; 0 <= offset_s < cycle_s.
@@ -129,7 +252,8 @@ class SignalTimingServiceServicer(object):
 
     def GetPlan(self, request, context):
         """Returns the plan in force for one signal at a time.
-        NOT_FOUND: unknown signal, or no plan is in force then.
+        NOT_FOUND: unknown signal, no plan is in force then, or the signal is to run
+        its controller's own plan.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,7 +261,186 @@ class SignalTimingServiceServicer(object):
 
     def WatchPlans(self, request, context):
         """Streams the plans of the chosen signals: first what is in force, then every
-        change. A client that reconnects sends its last revision and misses nothing.
+        change, and a heartbeat every 30 s. A client that reconnects sends its last
+        revision and misses nothing. Ends with UNAVAILABLE when the server stops.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeSwitch(self, request, context):
+        """A controller says that it has checked and kept a switch, or why it will not
+        show it. May be repeated. NOT_FOUND: unknown signal or switch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportStatus(self, request, context):
+        """A controller says how it is; every 30 s is a good rhythm. NOT_FOUND: unknown
+        signal. INVALID_ARGUMENT: a field out of range.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportDetectorCounts(self, request_iterator, context):
+        """A controller streams its detectors' counts; the answer comes at the end.
+        NOT_FOUND: unknown signal. INVALID_ARGUMENT: a field out of range.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDetectorCounts(self, request, context):
+        """Lists the last counts of a signal's lanes. NOT_FOUND: unknown signal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreatePlanSet(self, request, context):
+        """Keeps plans that belong together as a draft, if every one is safe.
+        FAILED_PRECONDITION: a plan is unsafe; ErrorInfo names signal, rule, stage
+        and value. INVALID_ARGUMENT: a field out of range.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPlanSet(self, request, context):
+        """Returns a plan set with its plans. NOT_FOUND: no such plan set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPlanSets(self, request, context):
+        """Lists plan sets without their plans, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApprovePlanSet(self, request, context):
+        """Approves a draft; an approved one stays as it is.
+        FAILED_PRECONDITION: it is retired. NOT_FOUND: no such plan set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetirePlanSet(self, request, context):
+        """Retires a plan set. FAILED_PRECONDITION: it is in force or about to be.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSchedule(self, request, context):
+        """Keeps a schedule as a draft, if safe ways lead between all plans it uses.
+        FAILED_PRECONDITION: no safe way, or a plan set is retired. NOT_FOUND: an
+        unknown plan set. INVALID_ARGUMENT: a field out of range.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSchedule(self, request, context):
+        """Returns a schedule. NOT_FOUND: no such schedule.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSchedules(self, request, context):
+        """Lists schedules, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveSchedule(self, request, context):
+        """Approves a draft. FAILED_PRECONDITION: it is retired.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireSchedule(self, request, context):
+        """Retires a schedule. FAILED_PRECONDITION: it is in force or about to be.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Activate(self, request, context):
+        """Proposes to put an approved plan set or schedule in force, one switch for
+        each coordination group. A group that runs plans goes over as one, at least
+        two cycles from now, once enough of its controllers have acknowledged.
+        FAILED_PRECONDITION: a record is not approved, or a group's last switch is
+        still to be decided. INVALID_ARGUMENT: activate_at is too soon.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollBack(self, request, context):
+        """Goes back to what was in force before; cancels what is only proposed.
+        FAILED_PRECONDITION: nothing was in force before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSwitch(self, request, context):
+        """Returns a switch: who has acknowledged, who is silent, who is out of step.
+        NOT_FOUND: no such switch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSwitches(self, request, context):
+        """Lists switches, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelSwitch(self, request, context):
+        """Cancels a switch that is still proposed. FAILED_PRECONDITION: it is decided.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSignalStatus(self, request, context):
+        """Lists how signals are, as their controllers last said, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAlarms(self, request, context):
+        """Lists what is wrong now, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAutoApply(self, request, context):
+        """Says whether drafts that leave out signals with wrong clocks come into force
+        by themselves (at most once in 15 minutes); else they wait for approval.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdviseSpeed(self, request, context):
+        """Returns the speeds at which a vehicle at a place on a corridor meets the
+        next greens, and the text of a roadside sign.
+        NOT_FOUND: no such corridor, no signal ahead, or no plan in force there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,6 +479,121 @@ def add_SignalTimingServiceServicer_to_server(servicer, server):
                     request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.WatchPlansRequest.FromString,
                     response_serializer=traffic_dot_v1_dot_signal__timing__pb2.WatchPlansResponse.SerializeToString,
             ),
+            'AcknowledgeSwitch': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeSwitch,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.AcknowledgeSwitchRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.AcknowledgeSwitchResponse.SerializeToString,
+            ),
+            'ReportStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportStatus,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ReportStatusRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.ReportStatusResponse.SerializeToString,
+            ),
+            'ReportDetectorCounts': grpc.stream_unary_rpc_method_handler(
+                    servicer.ReportDetectorCounts,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ReportDetectorCountsRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.ReportDetectorCountsResponse.SerializeToString,
+            ),
+            'ListDetectorCounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDetectorCounts,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ListDetectorCountsRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.ListDetectorCountsResponse.SerializeToString,
+            ),
+            'CreatePlanSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePlanSet,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.CreatePlanSetRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.PlanSet.SerializeToString,
+            ),
+            'GetPlanSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPlanSet,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.GetPlanSetRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.PlanSet.SerializeToString,
+            ),
+            'ListPlanSets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPlanSets,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ListPlanSetsRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.ListPlanSetsResponse.SerializeToString,
+            ),
+            'ApprovePlanSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApprovePlanSet,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ApprovePlanSetRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.PlanSet.SerializeToString,
+            ),
+            'RetirePlanSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetirePlanSet,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.RetirePlanSetRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.PlanSet.SerializeToString,
+            ),
+            'CreateSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSchedule,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.CreateScheduleRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.Schedule.SerializeToString,
+            ),
+            'GetSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSchedule,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.GetScheduleRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.Schedule.SerializeToString,
+            ),
+            'ListSchedules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSchedules,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ListSchedulesRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.ListSchedulesResponse.SerializeToString,
+            ),
+            'ApproveSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveSchedule,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ApproveScheduleRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.Schedule.SerializeToString,
+            ),
+            'RetireSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireSchedule,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.RetireScheduleRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.Schedule.SerializeToString,
+            ),
+            'Activate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Activate,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ActivateRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.ActivateResponse.SerializeToString,
+            ),
+            'RollBack': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollBack,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.RollBackRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.RollBackResponse.SerializeToString,
+            ),
+            'GetSwitch': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSwitch,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.GetSwitchRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.Switch.SerializeToString,
+            ),
+            'ListSwitches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSwitches,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ListSwitchesRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.ListSwitchesResponse.SerializeToString,
+            ),
+            'CancelSwitch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelSwitch,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.CancelSwitchRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.Switch.SerializeToString,
+            ),
+            'ListSignalStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSignalStatus,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ListSignalStatusRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.ListSignalStatusResponse.SerializeToString,
+            ),
+            'ListAlarms': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAlarms,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.ListAlarmsRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.ListAlarmsResponse.SerializeToString,
+            ),
+            'SetAutoApply': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAutoApply,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.SetAutoApplyRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.SetAutoApplyResponse.SerializeToString,
+            ),
+            'AdviseSpeed': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdviseSpeed,
+                    request_deserializer=traffic_dot_v1_dot_signal__timing__pb2.AdviseSpeedRequest.FromString,
+                    response_serializer=traffic_dot_v1_dot_signal__timing__pb2.AdviseSpeedResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'traffic.v1.SignalTimingService', rpc_method_handlers)
@@ -192,6 +610,10 @@ class SignalTimingService(object):
     second, _vph vehicles an hour. Resource names:
     cities/{city}/signals/{signal}
     cities/{city}/corridors/{corridor}
+    cities/{city}/planSets/{number}, cities/{city}/schedules/{number}
+    cities/{city}/switches/{number}
+    Writes take a request_id (UUID): the same id and body gives the first answer
+    again, the same id with another body is INVALID_ARGUMENT.
     Offsets: offset_s counts from the master clock's cycle start (local midnight
     of the city's civil time zone) to the moment at which the coordinated stage's
     green begins; larger is later; 0 <= offset_s < cycle_s.
@@ -349,6 +771,627 @@ class SignalTimingService(object):
             '/traffic.v1.SignalTimingService/WatchPlans',
             traffic_dot_v1_dot_signal__timing__pb2.WatchPlansRequest.SerializeToString,
             traffic_dot_v1_dot_signal__timing__pb2.WatchPlansResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeSwitch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/AcknowledgeSwitch',
+            traffic_dot_v1_dot_signal__timing__pb2.AcknowledgeSwitchRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.AcknowledgeSwitchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/ReportStatus',
+            traffic_dot_v1_dot_signal__timing__pb2.ReportStatusRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.ReportStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportDetectorCounts(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/traffic.v1.SignalTimingService/ReportDetectorCounts',
+            traffic_dot_v1_dot_signal__timing__pb2.ReportDetectorCountsRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.ReportDetectorCountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDetectorCounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/ListDetectorCounts',
+            traffic_dot_v1_dot_signal__timing__pb2.ListDetectorCountsRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.ListDetectorCountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePlanSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/CreatePlanSet',
+            traffic_dot_v1_dot_signal__timing__pb2.CreatePlanSetRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.PlanSet.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPlanSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/GetPlanSet',
+            traffic_dot_v1_dot_signal__timing__pb2.GetPlanSetRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.PlanSet.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPlanSets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/ListPlanSets',
+            traffic_dot_v1_dot_signal__timing__pb2.ListPlanSetsRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.ListPlanSetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApprovePlanSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/ApprovePlanSet',
+            traffic_dot_v1_dot_signal__timing__pb2.ApprovePlanSetRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.PlanSet.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetirePlanSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/RetirePlanSet',
+            traffic_dot_v1_dot_signal__timing__pb2.RetirePlanSetRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.PlanSet.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/CreateSchedule',
+            traffic_dot_v1_dot_signal__timing__pb2.CreateScheduleRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.Schedule.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/GetSchedule',
+            traffic_dot_v1_dot_signal__timing__pb2.GetScheduleRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.Schedule.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSchedules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/ListSchedules',
+            traffic_dot_v1_dot_signal__timing__pb2.ListSchedulesRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.ListSchedulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/ApproveSchedule',
+            traffic_dot_v1_dot_signal__timing__pb2.ApproveScheduleRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.Schedule.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/RetireSchedule',
+            traffic_dot_v1_dot_signal__timing__pb2.RetireScheduleRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.Schedule.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Activate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/Activate',
+            traffic_dot_v1_dot_signal__timing__pb2.ActivateRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.ActivateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollBack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/RollBack',
+            traffic_dot_v1_dot_signal__timing__pb2.RollBackRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.RollBackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSwitch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/GetSwitch',
+            traffic_dot_v1_dot_signal__timing__pb2.GetSwitchRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.Switch.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSwitches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/ListSwitches',
+            traffic_dot_v1_dot_signal__timing__pb2.ListSwitchesRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.ListSwitchesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelSwitch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/CancelSwitch',
+            traffic_dot_v1_dot_signal__timing__pb2.CancelSwitchRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.Switch.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSignalStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/ListSignalStatus',
+            traffic_dot_v1_dot_signal__timing__pb2.ListSignalStatusRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.ListSignalStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAlarms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/ListAlarms',
+            traffic_dot_v1_dot_signal__timing__pb2.ListAlarmsRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.ListAlarmsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAutoApply(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/SetAutoApply',
+            traffic_dot_v1_dot_signal__timing__pb2.SetAutoApplyRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.SetAutoApplyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdviseSpeed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/traffic.v1.SignalTimingService/AdviseSpeed',
+            traffic_dot_v1_dot_signal__timing__pb2.AdviseSpeedRequest.SerializeToString,
+            traffic_dot_v1_dot_signal__timing__pb2.AdviseSpeedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,10 @@ class SignalTimingServiceStub:
     second, _vph vehicles an hour. Resource names:
       cities/{city}/signals/{signal}
       cities/{city}/corridors/{corridor}
+      cities/{city}/planSets/{number}, cities/{city}/schedules/{number}
+      cities/{city}/switches/{number}
+    Writes take a request_id (UUID): the same id and body gives the first answer
+    again, the same id with another body is INVALID_ARGUMENT.
     Offsets: offset_s counts from the master clock's cycle start (local midnight
     of the city's civil time zone) to the moment at which the coordinated stage's
     green begins; larger is later; 0 <= offset_s < cycle_s.
@@ -67,11 +71,87 @@ class SignalTimingServiceStub:
     """
     GetPlan: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.GetPlanRequest, _signal_timing_pb2.TimingPlan]
     """Returns the plan in force for one signal at a time.
-    NOT_FOUND: unknown signal, or no plan is in force then.
+    NOT_FOUND: unknown signal, no plan is in force then, or the signal is to run
+    its controller's own plan.
     """
     WatchPlans: _grpc.UnaryStreamMultiCallable[_signal_timing_pb2.WatchPlansRequest, _signal_timing_pb2.WatchPlansResponse]
     """Streams the plans of the chosen signals: first what is in force, then every
-    change. A client that reconnects sends its last revision and misses nothing.
+    change, and a heartbeat every 30 s. A client that reconnects sends its last
+    revision and misses nothing. Ends with UNAVAILABLE when the server stops.
+    """
+    AcknowledgeSwitch: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.AcknowledgeSwitchRequest, _signal_timing_pb2.AcknowledgeSwitchResponse]
+    """A controller says that it has checked and kept a switch, or why it will not
+    show it. May be repeated. NOT_FOUND: unknown signal or switch.
+    """
+    ReportStatus: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ReportStatusRequest, _signal_timing_pb2.ReportStatusResponse]
+    """A controller says how it is; every 30 s is a good rhythm. NOT_FOUND: unknown
+    signal. INVALID_ARGUMENT: a field out of range.
+    """
+    ReportDetectorCounts: _grpc.StreamUnaryMultiCallable[_signal_timing_pb2.ReportDetectorCountsRequest, _signal_timing_pb2.ReportDetectorCountsResponse]
+    """A controller streams its detectors' counts; the answer comes at the end.
+    NOT_FOUND: unknown signal. INVALID_ARGUMENT: a field out of range.
+    """
+    ListDetectorCounts: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ListDetectorCountsRequest, _signal_timing_pb2.ListDetectorCountsResponse]
+    """Lists the last counts of a signal's lanes. NOT_FOUND: unknown signal."""
+    CreatePlanSet: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.CreatePlanSetRequest, _signal_timing_pb2.PlanSet]
+    """Keeps plans that belong together as a draft, if every one is safe.
+    FAILED_PRECONDITION: a plan is unsafe; ErrorInfo names signal, rule, stage
+    and value. INVALID_ARGUMENT: a field out of range.
+    """
+    GetPlanSet: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.GetPlanSetRequest, _signal_timing_pb2.PlanSet]
+    """Returns a plan set with its plans. NOT_FOUND: no such plan set."""
+    ListPlanSets: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ListPlanSetsRequest, _signal_timing_pb2.ListPlanSetsResponse]
+    """Lists plan sets without their plans, the oldest first."""
+    ApprovePlanSet: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ApprovePlanSetRequest, _signal_timing_pb2.PlanSet]
+    """Approves a draft; an approved one stays as it is.
+    FAILED_PRECONDITION: it is retired. NOT_FOUND: no such plan set.
+    """
+    RetirePlanSet: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.RetirePlanSetRequest, _signal_timing_pb2.PlanSet]
+    """Retires a plan set. FAILED_PRECONDITION: it is in force or about to be."""
+    CreateSchedule: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.CreateScheduleRequest, _signal_timing_pb2.Schedule]
+    """Keeps a schedule as a draft, if safe ways lead between all plans it uses.
+    FAILED_PRECONDITION: no safe way, or a plan set is retired. NOT_FOUND: an
+    unknown plan set. INVALID_ARGUMENT: a field out of range.
+    """
+    GetSchedule: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.GetScheduleRequest, _signal_timing_pb2.Schedule]
+    """Returns a schedule. NOT_FOUND: no such schedule."""
+    ListSchedules: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ListSchedulesRequest, _signal_timing_pb2.ListSchedulesResponse]
+    """Lists schedules, the oldest first."""
+    ApproveSchedule: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ApproveScheduleRequest, _signal_timing_pb2.Schedule]
+    """Approves a draft. FAILED_PRECONDITION: it is retired."""
+    RetireSchedule: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.RetireScheduleRequest, _signal_timing_pb2.Schedule]
+    """Retires a schedule. FAILED_PRECONDITION: it is in force or about to be."""
+    Activate: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ActivateRequest, _signal_timing_pb2.ActivateResponse]
+    """Proposes to put an approved plan set or schedule in force, one switch for
+    each coordination group. A group that runs plans goes over as one, at least
+    two cycles from now, once enough of its controllers have acknowledged.
+    FAILED_PRECONDITION: a record is not approved, or a group's last switch is
+    still to be decided. INVALID_ARGUMENT: activate_at is too soon.
+    """
+    RollBack: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.RollBackRequest, _signal_timing_pb2.RollBackResponse]
+    """Goes back to what was in force before; cancels what is only proposed.
+    FAILED_PRECONDITION: nothing was in force before.
+    """
+    GetSwitch: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.GetSwitchRequest, _signal_timing_pb2.Switch]
+    """Returns a switch: who has acknowledged, who is silent, who is out of step.
+    NOT_FOUND: no such switch.
+    """
+    ListSwitches: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ListSwitchesRequest, _signal_timing_pb2.ListSwitchesResponse]
+    """Lists switches, the newest first."""
+    CancelSwitch: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.CancelSwitchRequest, _signal_timing_pb2.Switch]
+    """Cancels a switch that is still proposed. FAILED_PRECONDITION: it is decided."""
+    ListSignalStatus: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ListSignalStatusRequest, _signal_timing_pb2.ListSignalStatusResponse]
+    """Lists how signals are, as their controllers last said, by name."""
+    ListAlarms: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ListAlarmsRequest, _signal_timing_pb2.ListAlarmsResponse]
+    """Lists what is wrong now, the oldest first."""
+    SetAutoApply: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.SetAutoApplyRequest, _signal_timing_pb2.SetAutoApplyResponse]
+    """Says whether drafts that leave out signals with wrong clocks come into force
+    by themselves (at most once in 15 minutes); else they wait for approval.
+    """
+    AdviseSpeed: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.AdviseSpeedRequest, _signal_timing_pb2.AdviseSpeedResponse]
+    """Returns the speeds at which a vehicle at a place on a corridor meets the
+    next greens, and the text of a roadside sign.
+    NOT_FOUND: no such corridor, no signal ahead, or no plan in force there.
     """
 
 @_typing.type_check_only
@@ -83,6 +163,10 @@ class SignalTimingServiceAsyncStub(SignalTimingServiceStub):
     second, _vph vehicles an hour. Resource names:
       cities/{city}/signals/{signal}
       cities/{city}/corridors/{corridor}
+      cities/{city}/planSets/{number}, cities/{city}/schedules/{number}
+      cities/{city}/switches/{number}
+    Writes take a request_id (UUID): the same id and body gives the first answer
+    again, the same id with another body is INVALID_ARGUMENT.
     Offsets: offset_s counts from the master clock's cycle start (local midnight
     of the city's civil time zone) to the moment at which the coordinated stage's
     green begins; larger is later; 0 <= offset_s < cycle_s.
@@ -113,11 +197,87 @@ class SignalTimingServiceAsyncStub(SignalTimingServiceStub):
     """
     GetPlan: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.GetPlanRequest, _signal_timing_pb2.TimingPlan]  # type: ignore[assignment]
     """Returns the plan in force for one signal at a time.
-    NOT_FOUND: unknown signal, or no plan is in force then.
+    NOT_FOUND: unknown signal, no plan is in force then, or the signal is to run
+    its controller's own plan.
     """
     WatchPlans: _aio.UnaryStreamMultiCallable[_signal_timing_pb2.WatchPlansRequest, _signal_timing_pb2.WatchPlansResponse]  # type: ignore[assignment]
     """Streams the plans of the chosen signals: first what is in force, then every
-    change. A client that reconnects sends its last revision and misses nothing.
+    change, and a heartbeat every 30 s. A client that reconnects sends its last
+    revision and misses nothing. Ends with UNAVAILABLE when the server stops.
+    """
+    AcknowledgeSwitch: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.AcknowledgeSwitchRequest, _signal_timing_pb2.AcknowledgeSwitchResponse]  # type: ignore[assignment]
+    """A controller says that it has checked and kept a switch, or why it will not
+    show it. May be repeated. NOT_FOUND: unknown signal or switch.
+    """
+    ReportStatus: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ReportStatusRequest, _signal_timing_pb2.ReportStatusResponse]  # type: ignore[assignment]
+    """A controller says how it is; every 30 s is a good rhythm. NOT_FOUND: unknown
+    signal. INVALID_ARGUMENT: a field out of range.
+    """
+    ReportDetectorCounts: _aio.StreamUnaryMultiCallable[_signal_timing_pb2.ReportDetectorCountsRequest, _signal_timing_pb2.ReportDetectorCountsResponse]  # type: ignore[assignment]
+    """A controller streams its detectors' counts; the answer comes at the end.
+    NOT_FOUND: unknown signal. INVALID_ARGUMENT: a field out of range.
+    """
+    ListDetectorCounts: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ListDetectorCountsRequest, _signal_timing_pb2.ListDetectorCountsResponse]  # type: ignore[assignment]
+    """Lists the last counts of a signal's lanes. NOT_FOUND: unknown signal."""
+    CreatePlanSet: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.CreatePlanSetRequest, _signal_timing_pb2.PlanSet]  # type: ignore[assignment]
+    """Keeps plans that belong together as a draft, if every one is safe.
+    FAILED_PRECONDITION: a plan is unsafe; ErrorInfo names signal, rule, stage
+    and value. INVALID_ARGUMENT: a field out of range.
+    """
+    GetPlanSet: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.GetPlanSetRequest, _signal_timing_pb2.PlanSet]  # type: ignore[assignment]
+    """Returns a plan set with its plans. NOT_FOUND: no such plan set."""
+    ListPlanSets: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ListPlanSetsRequest, _signal_timing_pb2.ListPlanSetsResponse]  # type: ignore[assignment]
+    """Lists plan sets without their plans, the oldest first."""
+    ApprovePlanSet: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ApprovePlanSetRequest, _signal_timing_pb2.PlanSet]  # type: ignore[assignment]
+    """Approves a draft; an approved one stays as it is.
+    FAILED_PRECONDITION: it is retired. NOT_FOUND: no such plan set.
+    """
+    RetirePlanSet: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.RetirePlanSetRequest, _signal_timing_pb2.PlanSet]  # type: ignore[assignment]
+    """Retires a plan set. FAILED_PRECONDITION: it is in force or about to be."""
+    CreateSchedule: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.CreateScheduleRequest, _signal_timing_pb2.Schedule]  # type: ignore[assignment]
+    """Keeps a schedule as a draft, if safe ways lead between all plans it uses.
+    FAILED_PRECONDITION: no safe way, or a plan set is retired. NOT_FOUND: an
+    unknown plan set. INVALID_ARGUMENT: a field out of range.
+    """
+    GetSchedule: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.GetScheduleRequest, _signal_timing_pb2.Schedule]  # type: ignore[assignment]
+    """Returns a schedule. NOT_FOUND: no such schedule."""
+    ListSchedules: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ListSchedulesRequest, _signal_timing_pb2.ListSchedulesResponse]  # type: ignore[assignment]
+    """Lists schedules, the oldest first."""
+    ApproveSchedule: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ApproveScheduleRequest, _signal_timing_pb2.Schedule]  # type: ignore[assignment]
+    """Approves a draft. FAILED_PRECONDITION: it is retired."""
+    RetireSchedule: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.RetireScheduleRequest, _signal_timing_pb2.Schedule]  # type: ignore[assignment]
+    """Retires a schedule. FAILED_PRECONDITION: it is in force or about to be."""
+    Activate: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ActivateRequest, _signal_timing_pb2.ActivateResponse]  # type: ignore[assignment]
+    """Proposes to put an approved plan set or schedule in force, one switch for
+    each coordination group. A group that runs plans goes over as one, at least
+    two cycles from now, once enough of its controllers have acknowledged.
+    FAILED_PRECONDITION: a record is not approved, or a group's last switch is
+    still to be decided. INVALID_ARGUMENT: activate_at is too soon.
+    """
+    RollBack: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.RollBackRequest, _signal_timing_pb2.RollBackResponse]  # type: ignore[assignment]
+    """Goes back to what was in force before; cancels what is only proposed.
+    FAILED_PRECONDITION: nothing was in force before.
+    """
+    GetSwitch: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.GetSwitchRequest, _signal_timing_pb2.Switch]  # type: ignore[assignment]
+    """Returns a switch: who has acknowledged, who is silent, who is out of step.
+    NOT_FOUND: no such switch.
+    """
+    ListSwitches: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ListSwitchesRequest, _signal_timing_pb2.ListSwitchesResponse]  # type: ignore[assignment]
+    """Lists switches, the newest first."""
+    CancelSwitch: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.CancelSwitchRequest, _signal_timing_pb2.Switch]  # type: ignore[assignment]
+    """Cancels a switch that is still proposed. FAILED_PRECONDITION: it is decided."""
+    ListSignalStatus: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ListSignalStatusRequest, _signal_timing_pb2.ListSignalStatusResponse]  # type: ignore[assignment]
+    """Lists how signals are, as their controllers last said, by name."""
+    ListAlarms: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ListAlarmsRequest, _signal_timing_pb2.ListAlarmsResponse]  # type: ignore[assignment]
+    """Lists what is wrong now, the oldest first."""
+    SetAutoApply: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.SetAutoApplyRequest, _signal_timing_pb2.SetAutoApplyResponse]  # type: ignore[assignment]
+    """Says whether drafts that leave out signals with wrong clocks come into force
+    by themselves (at most once in 15 minutes); else they wait for approval.
+    """
+    AdviseSpeed: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.AdviseSpeedRequest, _signal_timing_pb2.AdviseSpeedResponse]  # type: ignore[assignment]
+    """Returns the speeds at which a vehicle at a place on a corridor meets the
+    next greens, and the text of a roadside sign.
+    NOT_FOUND: no such corridor, no signal ahead, or no plan in force there.
     """
 
 class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -128,6 +288,10 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
     second, _vph vehicles an hour. Resource names:
       cities/{city}/signals/{signal}
       cities/{city}/corridors/{corridor}
+      cities/{city}/planSets/{number}, cities/{city}/schedules/{number}
+      cities/{city}/switches/{number}
+    Writes take a request_id (UUID): the same id and body gives the first answer
+    again, the same id with another body is INVALID_ARGUMENT.
     Offsets: offset_s counts from the master clock's cycle start (local midnight
     of the city's civil time zone) to the moment at which the coordinated stage's
     green begins; larger is later; 0 <= offset_s < cycle_s.
@@ -186,7 +350,8 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_signal_timing_pb2.TimingPlan, _abc.Awaitable[_signal_timing_pb2.TimingPlan]]:
         """Returns the plan in force for one signal at a time.
-        NOT_FOUND: unknown signal, or no plan is in force then.
+        NOT_FOUND: unknown signal, no plan is in force then, or the signal is to run
+        its controller's own plan.
         """
 
     @_abc_1.abstractmethod
@@ -196,7 +361,220 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_signal_timing_pb2.WatchPlansResponse], _abc.AsyncIterator[_signal_timing_pb2.WatchPlansResponse]]:
         """Streams the plans of the chosen signals: first what is in force, then every
-        change. A client that reconnects sends its last revision and misses nothing.
+        change, and a heartbeat every 30 s. A client that reconnects sends its last
+        revision and misses nothing. Ends with UNAVAILABLE when the server stops.
+        """
+
+    @_abc_1.abstractmethod
+    def AcknowledgeSwitch(
+        self,
+        request: _signal_timing_pb2.AcknowledgeSwitchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.AcknowledgeSwitchResponse, _abc.Awaitable[_signal_timing_pb2.AcknowledgeSwitchResponse]]:
+        """A controller says that it has checked and kept a switch, or why it will not
+        show it. May be repeated. NOT_FOUND: unknown signal or switch.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportStatus(
+        self,
+        request: _signal_timing_pb2.ReportStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.ReportStatusResponse, _abc.Awaitable[_signal_timing_pb2.ReportStatusResponse]]:
+        """A controller says how it is; every 30 s is a good rhythm. NOT_FOUND: unknown
+        signal. INVALID_ARGUMENT: a field out of range.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportDetectorCounts(
+        self,
+        request_iterator: _MaybeAsyncIterator[_signal_timing_pb2.ReportDetectorCountsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.ReportDetectorCountsResponse, _abc.Awaitable[_signal_timing_pb2.ReportDetectorCountsResponse]]:
+        """A controller streams its detectors' counts; the answer comes at the end.
+        NOT_FOUND: unknown signal. INVALID_ARGUMENT: a field out of range.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDetectorCounts(
+        self,
+        request: _signal_timing_pb2.ListDetectorCountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.ListDetectorCountsResponse, _abc.Awaitable[_signal_timing_pb2.ListDetectorCountsResponse]]:
+        """Lists the last counts of a signal's lanes. NOT_FOUND: unknown signal."""
+
+    @_abc_1.abstractmethod
+    def CreatePlanSet(
+        self,
+        request: _signal_timing_pb2.CreatePlanSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.PlanSet, _abc.Awaitable[_signal_timing_pb2.PlanSet]]:
+        """Keeps plans that belong together as a draft, if every one is safe.
+        FAILED_PRECONDITION: a plan is unsafe; ErrorInfo names signal, rule, stage
+        and value. INVALID_ARGUMENT: a field out of range.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPlanSet(
+        self,
+        request: _signal_timing_pb2.GetPlanSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.PlanSet, _abc.Awaitable[_signal_timing_pb2.PlanSet]]:
+        """Returns a plan set with its plans. NOT_FOUND: no such plan set."""
+
+    @_abc_1.abstractmethod
+    def ListPlanSets(
+        self,
+        request: _signal_timing_pb2.ListPlanSetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.ListPlanSetsResponse, _abc.Awaitable[_signal_timing_pb2.ListPlanSetsResponse]]:
+        """Lists plan sets without their plans, the oldest first."""
+
+    @_abc_1.abstractmethod
+    def ApprovePlanSet(
+        self,
+        request: _signal_timing_pb2.ApprovePlanSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.PlanSet, _abc.Awaitable[_signal_timing_pb2.PlanSet]]:
+        """Approves a draft; an approved one stays as it is.
+        FAILED_PRECONDITION: it is retired. NOT_FOUND: no such plan set.
+        """
+
+    @_abc_1.abstractmethod
+    def RetirePlanSet(
+        self,
+        request: _signal_timing_pb2.RetirePlanSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.PlanSet, _abc.Awaitable[_signal_timing_pb2.PlanSet]]:
+        """Retires a plan set. FAILED_PRECONDITION: it is in force or about to be."""
+
+    @_abc_1.abstractmethod
+    def CreateSchedule(
+        self,
+        request: _signal_timing_pb2.CreateScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.Schedule, _abc.Awaitable[_signal_timing_pb2.Schedule]]:
+        """Keeps a schedule as a draft, if safe ways lead between all plans it uses.
+        FAILED_PRECONDITION: no safe way, or a plan set is retired. NOT_FOUND: an
+        unknown plan set. INVALID_ARGUMENT: a field out of range.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSchedule(
+        self,
+        request: _signal_timing_pb2.GetScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.Schedule, _abc.Awaitable[_signal_timing_pb2.Schedule]]:
+        """Returns a schedule. NOT_FOUND: no such schedule."""
+
+    @_abc_1.abstractmethod
+    def ListSchedules(
+        self,
+        request: _signal_timing_pb2.ListSchedulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.ListSchedulesResponse, _abc.Awaitable[_signal_timing_pb2.ListSchedulesResponse]]:
+        """Lists schedules, the oldest first."""
+
+    @_abc_1.abstractmethod
+    def ApproveSchedule(
+        self,
+        request: _signal_timing_pb2.ApproveScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.Schedule, _abc.Awaitable[_signal_timing_pb2.Schedule]]:
+        """Approves a draft. FAILED_PRECONDITION: it is retired."""
+
+    @_abc_1.abstractmethod
+    def RetireSchedule(
+        self,
+        request: _signal_timing_pb2.RetireScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.Schedule, _abc.Awaitable[_signal_timing_pb2.Schedule]]:
+        """Retires a schedule. FAILED_PRECONDITION: it is in force or about to be."""
+
+    @_abc_1.abstractmethod
+    def Activate(
+        self,
+        request: _signal_timing_pb2.ActivateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.ActivateResponse, _abc.Awaitable[_signal_timing_pb2.ActivateResponse]]:
+        """Proposes to put an approved plan set or schedule in force, one switch for
+        each coordination group. A group that runs plans goes over as one, at least
+        two cycles from now, once enough of its controllers have acknowledged.
+        FAILED_PRECONDITION: a record is not approved, or a group's last switch is
+        still to be decided. INVALID_ARGUMENT: activate_at is too soon.
+        """
+
+    @_abc_1.abstractmethod
+    def RollBack(
+        self,
+        request: _signal_timing_pb2.RollBackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.RollBackResponse, _abc.Awaitable[_signal_timing_pb2.RollBackResponse]]:
+        """Goes back to what was in force before; cancels what is only proposed.
+        FAILED_PRECONDITION: nothing was in force before.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSwitch(
+        self,
+        request: _signal_timing_pb2.GetSwitchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.Switch, _abc.Awaitable[_signal_timing_pb2.Switch]]:
+        """Returns a switch: who has acknowledged, who is silent, who is out of step.
+        NOT_FOUND: no such switch.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSwitches(
+        self,
+        request: _signal_timing_pb2.ListSwitchesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.ListSwitchesResponse, _abc.Awaitable[_signal_timing_pb2.ListSwitchesResponse]]:
+        """Lists switches, the newest first."""
+
+    @_abc_1.abstractmethod
+    def CancelSwitch(
+        self,
+        request: _signal_timing_pb2.CancelSwitchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.Switch, _abc.Awaitable[_signal_timing_pb2.Switch]]:
+        """Cancels a switch that is still proposed. FAILED_PRECONDITION: it is decided."""
+
+    @_abc_1.abstractmethod
+    def ListSignalStatus(
+        self,
+        request: _signal_timing_pb2.ListSignalStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.ListSignalStatusResponse, _abc.Awaitable[_signal_timing_pb2.ListSignalStatusResponse]]:
+        """Lists how signals are, as their controllers last said, by name."""
+
+    @_abc_1.abstractmethod
+    def ListAlarms(
+        self,
+        request: _signal_timing_pb2.ListAlarmsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.ListAlarmsResponse, _abc.Awaitable[_signal_timing_pb2.ListAlarmsResponse]]:
+        """Lists what is wrong now, the oldest first."""
+
+    @_abc_1.abstractmethod
+    def SetAutoApply(
+        self,
+        request: _signal_timing_pb2.SetAutoApplyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.SetAutoApplyResponse, _abc.Awaitable[_signal_timing_pb2.SetAutoApplyResponse]]:
+        """Says whether drafts that leave out signals with wrong clocks come into force
+        by themselves (at most once in 15 minutes); else they wait for approval.
+        """
+
+    @_abc_1.abstractmethod
+    def AdviseSpeed(
+        self,
+        request: _signal_timing_pb2.AdviseSpeedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signal_timing_pb2.AdviseSpeedResponse, _abc.Awaitable[_signal_timing_pb2.AdviseSpeedResponse]]:
+        """Returns the speeds at which a vehicle at a place on a corridor meets the
+        next greens, and the text of a roadside sign.
+        NOT_FOUND: no such corridor, no signal ahead, or no plan in force there.
         """
 
 def add_SignalTimingServiceServicer_to_server(servicer: SignalTimingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

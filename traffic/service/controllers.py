@@ -1,0 +1,195 @@
+"""The calls of signal controllers: plans, watches, acknowledgements, reports, counts."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+
+from traffic.errors import InvalidInputError, NotFoundError, StoppingError
+from traffic.io.protobuf import ms_from_timestamp, timestamp_from_ms
+from traffic.io.street_messages import record_id, report_from_proto, signal_switch_to_proto
+from traffic.service.desk import Desk
+from traffic.service.searches import Context
+from traffic.street.health import Health
+from traffic.v1 import signal_timing_pb2 as pb
+
+HEARTBEAT_S = 30.0
+MOST_COUNTS = 1000
+MOST_VEHICLES_S = 10
+
+
+class ControllerCalls:
+    """What controllers call."""
+
+    desk: Desk
+
+    async def GetPlan(self, request: pb.GetPlanRequest, context: Context) -> pb.TimingPlan:
+        """See proto/traffic/v1."""
+        signal_id = self.desk.signal_id(request.name, where="name")
+        time_ms = (
+            ms_from_timestamp(request.time, where="time")
+            if request.HasField("time")
+            else self.desk.clock()
+        )
+        return self.desk.plan_message(signal_id, time_ms)
+
+    async def WatchPlans(
+        self, request: pb.WatchPlansRequest, context: Context
+    ) -> AsyncIterator[pb.WatchPlansResponse]:
+        """See proto/traffic/v1."""
+        desk = self.desk
+        desk.check_parent(request.parent)
+        if request.revision < 0:
+            raise InvalidInputError(f"{request.revision}; expected 0 or more", where="revision")
+        chosen = [
+            desk.signal_id(name, where=f"signals[{k}]") for k, name in enumerate(request.signals)
+        ]
+        signals = tuple(chosen or sorted(desk.city.signals))
+        revision, told = request.revision, request.revision
+        # What plan watchers hold of each signal, to tell when the time of day brings another.
+        held: dict[str, tuple[int, str, int]] = {}
+        with desk.waiting(signals) as changed:
+            while not desk.is_ending:
+                changed.clear()
+                now_ms = desk.clock()
+                answer = pb.WatchPlansResponse(server_time=timestamp_from_ms(now_ms))
+                if request.programs:
+                    self._add_switches(answer, signals, told)
+                    due_ms = math.inf
+                    for signal_id in signals:
+                        desk.heard_of(signal_id)
+                else:
+                    due_ms = self._add_plans(answer, signals, told, held, now_ms)
+                told = max(told, desk.street.revision)
+                revision = max(revision, told)
+                answer.revision = revision
+                yield answer
+                wait_s = min(HEARTBEAT_S, max(0.05, (due_ms - now_ms) / 1000))
+                try:
+                    await asyncio.wait_for(changed.wait(), wait_s)
+                except TimeoutError:
+                    continue
+        raise StoppingError(revision)
+
+    def _add_switches(
+        self, answer: pb.WatchPlansResponse, signals: tuple[str, ...], told: int
+    ) -> None:
+        """Add what a controller does not know: also that a switch it was asked about is off."""
+        street, now_ms = self.desk.street, self.desk.clock()
+        for signal_id in signals:
+            found = {switch.id: switch for switch in street.since(told, signal_id, now_ms)}
+            for switch in street.ended_since(told):
+                if signal_id in switch.signals:
+                    found[switch.id] = switch
+            for switch in sorted(found.values(), key=lambda switch: switch.revision):
+                message = signal_switch_to_proto(switch, signal_id, street, self.desk.city_id)
+                answer.switches.append(message)
+
+    def _add_plans(
+        self,
+        answer: pb.WatchPlansResponse,
+        signals: tuple[str, ...],
+        told: int,
+        held: dict[str, tuple[int, str, int]],
+        now_ms: int,
+    ) -> float:
+        """Add the plans in force and to come that are new; return when the next one is due."""
+        desk = self.desk
+        due_ms = math.inf
+        for signal_id in signals:
+            coming = [s for s in desk.street.switches_of(signal_id) if s.activate_at_ms > now_ms]
+            times_ms = [now_ms, *(switch.activate_at_ms for switch in coming)]
+            for k, time_ms in enumerate(times_ms):
+                try:
+                    message = desk.plan_message(signal_id, time_ms)
+                except NotFoundError:
+                    continue
+                key = (message.revision, message.plan_set, message.valid_from.seconds)
+                if k == 0:
+                    if message.HasField("valid_until"):
+                        due_ms = min(due_ms, message.valid_until.ToMilliseconds())
+                    is_new = message.revision > told or held.get(signal_id, key) != key
+                    held[signal_id] = key
+                else:
+                    is_new = message.revision > told
+                if is_new:
+                    answer.plans.append(message)
+        return due_ms
+
+    async def AcknowledgeSwitch(
+        self, request: pb.AcknowledgeSwitchRequest, context: Context
+    ) -> pb.AcknowledgeSwitchResponse:
+        """See proto/traffic/v1."""
+        desk = self.desk
+        signal_id = desk.signal_id(request.signal, where="signal")
+        switch_id = record_id(desk.city_id, "switches", request.switch, where="switch")
+        if len(request.refusal) > 2000:
+            raise InvalidInputError("expected at most 2000 characters", where="refusal")
+        desk.answer(signal_id, switch_id, request.refusal)
+        return pb.AcknowledgeSwitchResponse()
+
+    async def ReportStatus(
+        self, request: pb.ReportStatusRequest, context: Context
+    ) -> pb.ReportStatusResponse:
+        """See proto/traffic/v1."""
+        desk = self.desk
+        signal_id = desk.signal_id(request.signal, where="signal")
+        now_ms = desk.clock()
+        report = report_from_proto(request, signal_id, desk.city_id, now_ms)
+        known = desk.healths.get(signal_id) or Health(now_ms)
+        desk.healths[signal_id] = known.reported(report, desk.rules)
+        return pb.ReportStatusResponse(
+            server_time=timestamp_from_ms(now_ms), clock_error_s=report.clock_error_ms / 1000
+        )
+
+    async def ReportDetectorCounts(
+        self, request_iterator: AsyncIterator[pb.ReportDetectorCountsRequest], context: Context
+    ) -> pb.ReportDetectorCountsResponse:
+        """See proto/traffic/v1."""
+        desk = self.desk
+        accepted, first = 0, ""
+        async for message in request_iterator:
+            signal_id = desk.signal_id(message.signal, where="signal")
+            if first and signal_id != first:
+                raise InvalidInputError(
+                    f"{signal_id}; expected {first}, as at the stream's begin", where="signal"
+                )
+            first = signal_id
+            if len(message.counts) > MOST_COUNTS:
+                raise InvalidInputError(f"expected at most {MOST_COUNTS}", where="counts")
+            for k, count in enumerate(message.counts):
+                _check_count(count, f"counts[{k}]")
+            lanes = desk.counts.setdefault(signal_id, {})
+            for count in message.counts:
+                if count.lane not in lanes and len(lanes) >= MOST_COUNTS:
+                    raise InvalidInputError(f"more than {MOST_COUNTS} lanes", where="counts")
+                lanes[count.lane] = count
+            desk.heard_of(signal_id)
+            accepted += len(message.counts)
+        return pb.ReportDetectorCountsResponse(accepted=accepted)
+
+    async def ListDetectorCounts(
+        self, request: pb.ListDetectorCountsRequest, context: Context
+    ) -> pb.ListDetectorCountsResponse:
+        """See proto/traffic/v1."""
+        signal_id = self.desk.signal_id(request.signal, where="signal")
+        lanes = self.desk.counts.get(signal_id, {})
+        return pb.ListDetectorCountsResponse(counts=[lanes[key] for key in sorted(lanes)])
+
+
+def _check_count(count: pb.DetectorCount, where: str) -> None:
+    if not 1 <= len(count.lane) <= 200:
+        raise InvalidInputError("expected 1 to 200 characters", where=f"{where}.lane")
+    ms_from_timestamp(count.begin, where=f"{where}.begin")
+    if not 1 <= count.duration_s <= 3600:
+        raise InvalidInputError(
+            f"{count.duration_s}; expected 1 to 3600", where=f"{where}.duration_s"
+        )
+    most = MOST_VEHICLES_S * count.duration_s
+    if not 0 <= count.volume <= most:
+        raise InvalidInputError(f"{count.volume}; expected 0 to {most}", where=f"{where}.volume")
+    if not 0 <= count.occupancy <= 1:
+        raise InvalidInputError(f"{count.occupancy:g}; expected 0 to 1", where=f"{where}.occupancy")
+    if not 0 <= count.speed_mps <= 70:
+        raise InvalidInputError(
+            f"{count.speed_mps:g}; expected 0 to 70", where=f"{where}.speed_mps"
+        )

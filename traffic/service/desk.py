@@ -1,0 +1,328 @@
+"""What all calls about plans on the street share: the state, the one writer, who waits."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+
+from traffic.errors import InvalidInputError, NotFoundError
+from traffic.io.protobuf import signal_id_from_name
+from traffic.io.street_messages import in_force_to_proto
+from traffic.store import Commit, PlanStore, StaleError, StorageError
+from traffic.street.decisions import CityStreets, answer
+from traffic.street.events import Enrolled, Event, SwitchDecided, SwitchMade
+from traffic.street.health import Health, HealthRules
+from traffic.street.state import Street, signals_touched
+from traffic.street.watch import tick
+from traffic.v1 import signal_timing_pb2 as pb
+
+TICK_S = 1.0
+PUSH_CHUNK = 50
+"""Watchers that are woken at once: between chunks the loop serves other calls."""
+PUSH_PAUSE_S = 0.005
+MOST_TRIES = 20
+
+Decide = Callable[[Street], tuple[Event, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for a write, and how a repetition is known; an empty id = the service itself."""
+
+    request_id: str = ""
+    fingerprint: bytes = b""
+
+
+class Desk:
+    """The plans of one city; all its methods belong to one event loop.
+
+    Parameters
+    ----------
+    city_id
+        The ``{city}`` of the resource names.
+    city
+        The city's signals and groups.
+    store
+        The log; read once, at construction.
+    clock
+        Now, in UTC epoch milliseconds.
+    rules
+        When something is wrong with a controller.
+    caller
+        Who makes the call that is under way, as the server knows him; empty = nobody in particular.
+    """
+
+    def __init__(
+        self,
+        *,
+        city_id: str,
+        city: CityStreets,
+        store: PlanStore,
+        clock: Callable[[], int],
+        rules: HealthRules | None = None,
+        caller: Callable[[], str] = lambda: "",
+    ) -> None:
+        self.city_id = city_id
+        self.parent = f"cities/{city_id}"
+        self.city = city
+        self.clock = clock
+        self.rules = rules or HealthRules()
+        self.street = Street()
+        self.healths: dict[str, Health] = {}
+        self.counts: dict[str, dict[str, pb.DetectorCount]] = {}
+        self.is_ending = False
+        self._caller = caller
+        self._store = store
+        self._lock = asyncio.Lock()
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._answers: dict[str, tuple[set[str], dict[str, str]]] = {}
+        self._plans: dict[str, tuple[int, int | None, pb.TimingPlan]] = {}
+        self._waking: set[asyncio.Task[None]] = set()
+        for entry in store.load():
+            self.street.apply(entry.events, entry.revision)
+        loop = asyncio.get_running_loop()
+
+        def told() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is served
+                loop.call_soon_threadsafe(self._heard)
+
+        store.watch(told)
+
+    # -- writing
+
+    async def carry_out(
+        self,
+        decide: Decide,
+        asked: Asked | None = None,
+        reply: Callable[[Street, tuple[Event, ...]], bytes] | None = None,
+    ) -> bytes:
+        """Decide on the newest state, write what happened, and return the answer.
+
+        Parameters
+        ----------
+        decide
+            From the state to what happens; called anew when another server has written meanwhile.
+            It runs in a thread while nobody else writes.
+        asked
+            Who asks; None = the service itself.
+        reply
+            The serialised answer, from the state after it and what happened.
+
+        Raises
+        ------
+        TrafficError
+            What ``decide`` raises; then nothing happened.
+        StorageError
+            The log cannot be written.
+        """
+        asked = asked or Asked()
+        async with self._lock:
+            for _ in range(MOST_TRIES):
+                if asked.request_id:
+                    known = await asyncio.to_thread(
+                        self._store.find, asked.request_id, asked.fingerprint
+                    )
+                    if known is not None:
+                        return known
+                base, now_ms = self.street.revision, self.clock()
+                happened = await asyncio.to_thread(decide, self.street)
+                if not happened and not asked.request_id:
+                    return b""
+
+                def told(revision: int, events: tuple[Event, ...] = happened) -> bytes:
+                    if reply is None:
+                        return b""
+                    after = self.street.copy()
+                    after.apply(events, revision)
+                    return reply(after, events)
+
+                commit = Commit(
+                    base, happened, now_ms, asked.request_id, asked.fingerprint, reply=told
+                )
+                try:
+                    kept = await asyncio.to_thread(self._store.append, commit)
+                except StaleError:
+                    await self._read_on()
+                    continue
+                if kept.is_new:
+                    self._take_in(happened, kept.revision)
+                else:
+                    await self._read_on()
+                return kept.reply
+        raise StorageError("others write all the time", where="plans")
+
+    async def answered(self, asked: Asked) -> bytes | None:
+        """Return the answer that a request was given before.
+
+        Raises
+        ------
+        InvalidInputError
+            Its id was used with another request.
+        """
+        async with self._lock:
+            return await asyncio.to_thread(self._store.find, asked.request_id, asked.fingerprint)
+
+    def _take_in(self, events: Iterable[Event], revision: int) -> None:
+        happened = tuple(events)
+        self.street.apply(happened, revision)
+        touched = signals_touched(happened, self.street)
+        for signal_id in touched:
+            self._plans.pop(signal_id, None)
+        if touched:
+            self._wake(touched)
+
+    async def _read_on(self) -> None:
+        """Take in what this server or another has written."""
+        for entry in await asyncio.to_thread(self._store.load, self.street.revision):
+            if entry.revision > self.street.revision:
+                self._take_in(entry.events, entry.revision)
+
+    def _heard(self) -> None:
+        async def read_on() -> None:
+            # A database that is gone again speaks again when it is back.
+            with contextlib.suppress(StorageError):
+                async with self._lock:
+                    await self._read_on()
+
+        self._spawn(read_on())
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._waking.add(task)
+        task.add_done_callback(self._waking.discard)
+
+    async def run(self) -> None:
+        """Let time pass: decide switches, raise and clear alarms, take answers in."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            with contextlib.suppress(StorageError):
+                await self.pass_time()
+
+    async def pass_time(self) -> None:
+        """Do what is due now."""
+        answers, self._answers = self._answers, {}
+        await self.carry_out(lambda street: self._answered(street, answers))
+        await self.carry_out(self._due)
+
+    def _due(self, street: Street) -> tuple[Event, ...]:
+        return tick(street, self.city, dict(self.healths), self.clock(), self.rules)
+
+    def _answered(
+        self, street: Street, answers: Mapping[str, tuple[set[str], dict[str, str]]]
+    ) -> tuple[Event, ...]:
+        now_ms = self.clock()
+        fresh = tuple(sorted(k for k in tuple(self.healths) if k not in street.known))
+        events: list[Event] = [Enrolled(fresh, now_ms)] if fresh else []
+        for switch_id, (acknowledged, refused) in answers.items():
+            events += answer(street, switch_id, sorted(acknowledged), refused)
+        return tuple(events)
+
+    # -- controllers
+
+    def heard_of(self, signal_id: str) -> None:
+        """Note that a controller is there."""
+        now_ms = self.clock()
+        known = self.healths.get(signal_id)
+        self.healths[signal_id] = Health(now_ms) if known is None else known.heard(now_ms)
+
+    def answer(self, signal_id: str, switch_id: str, refusal: str) -> None:
+        """Take an answer to a switch in; it is written within a second, with all others."""
+        self.street.switch(switch_id, where="switch")
+        self.heard_of(signal_id)
+        acknowledged, refused = self._answers.setdefault(switch_id, (set(), {}))
+        if refusal:
+            refused[signal_id] = refusal
+            acknowledged.discard(signal_id)
+        else:
+            acknowledged.add(signal_id)
+
+    # -- reading
+
+    def plan_message(self, signal_id: str, time_ms: int) -> pb.TimingPlan:
+        """Return the plan in force for a signal at a time, or raise NotFoundError."""
+        kept = self._plans.get(signal_id)
+        if kept is not None:
+            from_ms, until_ms, message = kept
+            if from_ms <= time_ms and (until_ms is None or time_ms < until_ms):
+                return message
+        entry = self.street.in_force(signal_id, time_ms)
+        if entry.plan is None:
+            raise NotFoundError(
+                "is to run its controller's own plan at that time", where=f"signal {signal_id}"
+            )
+        message = in_force_to_proto(entry, self.city_id)
+        self._plans[signal_id] = (entry.from_ms, entry.until_ms, message)
+        return message
+
+    def waiting(self, signals: Collection[str]) -> "Waiting":
+        """Wait for changes of signals; use it as a context manager."""
+        return Waiting(self._waiting, signals)
+
+    def end(self) -> None:
+        """Wake everybody who waits, for good."""
+        self.is_ending = True
+        for events in self._waiting.values():
+            for event in events:
+                event.set()
+
+    def _wake(self, touched: Collection[str]) -> None:
+        found = {e for signal_id in touched for e in self._waiting.get(signal_id, ())}
+
+        async def wake() -> None:
+            for k, event in enumerate(found):
+                event.set()
+                if k % PUSH_CHUNK == PUSH_CHUNK - 1:
+                    await asyncio.sleep(PUSH_PAUSE_S)
+
+        if found:
+            self._spawn(wake())
+
+    # -- names
+
+    def check_parent(self, parent: str) -> None:
+        """Refuse another city."""
+        if parent != self.parent:
+            raise NotFoundError(f"no city {parent!r}; this is {self.parent}", where="parent")
+
+    def signal_id(self, name: str, *, where: str) -> str:
+        """Return the id of one of the city's signals."""
+        signal_id = signal_id_from_name(name, where=where)
+        known = signal_id in self.city.signals
+        if name != f"{self.parent}/signals/{signal_id}" or not known:
+            raise NotFoundError(f"no signal {name[:200]!r}", where=where)
+        return signal_id
+
+    def author(self, given: str) -> str:
+        """Return who asks: as the server knows him, else as he says."""
+        if len(given) > 200:
+            raise InvalidInputError(f"{len(given)} characters; expected 200", where="author")
+        return self._caller() or given
+
+
+class Waiting:
+    """Somebody who waits for changes of signals."""
+
+    def __init__(self, waiting: dict[str, set[asyncio.Event]], signals: Collection[str]) -> None:
+        self._waiting = waiting
+        self._signals = tuple(signals)
+        self.changed = asyncio.Event()
+
+    def __enter__(self) -> asyncio.Event:
+        for signal_id in self._signals:
+            self._waiting.setdefault(signal_id, set()).add(self.changed)
+        return self.changed
+
+    def __exit__(self, *_: object) -> None:
+        for signal_id in self._signals:
+            self._waiting[signal_id].discard(self.changed)
+
+
+def switches_in(events: Iterable[Event]) -> tuple[str, ...]:
+    """Return the ids of the switches that events make or decide."""
+    found: list[str] = []
+    for event in events:
+        if isinstance(event, SwitchMade):
+            found.append(event.switch.id)
+        elif isinstance(event, SwitchDecided):
+            found.append(event.id)
+    return tuple(found)

@@ -1,0 +1,411 @@
+"""What is asked for, decided: from the state and a wish to what happens, or to a refusal.
+
+Nothing here changes the state. Who asks is a name; whether they may is not decided here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from traffic.errors import InvalidInputError, NotFoundError, StateError
+from traffic.plan import TimingPlan
+from traffic.signals import Signal
+from traffic.street.door import Limits, refuse_unsafe, refuse_ways
+from traffic.street.events import (
+    Answered,
+    Approved,
+    AutoApplySet,
+    Event,
+    Kind,
+    PlanSetMade,
+    Retired,
+    ScheduleMade,
+    SwitchDecided,
+    SwitchMade,
+)
+from traffic.street.groups import Group, cut_by_group
+from traffic.street.records import Life, PlanSet, Schedule
+from traffic.street.state import Street
+from traffic.street.switching import Switch, SwitchRules, SwitchState, earliest_ms, judge
+
+Change = tuple[TimingPlan, TimingPlan]
+
+
+@dataclass(frozen=True, slots=True)
+class CityStreets:
+    """What is known of a city's signals, whatever plans they have.
+
+    ``signals`` are with the city's own demands in them.
+    """
+
+    signals: Mapping[str, Signal]
+    groups: tuple[Group, ...]
+    limits: Limits = field(default_factory=Limits)
+    switching: SwitchRules = field(default_factory=SwitchRules)
+
+
+class Steps:
+    """Several decisions in one commit: each is made on the state that the ones before lead to.
+
+    Parameters
+    ----------
+    street
+        Where they start from; it is left as it is.
+    """
+
+    def __init__(self, street: Street) -> None:
+        self.street = street.copy()
+        self.events: tuple[Event, ...] = ()
+
+    def add(self, events: tuple[Event, ...]) -> None:
+        """Take in what was decided on ``street``."""
+        self.events += events
+        self.street.apply(events, self.street.revision)
+
+
+def make_plan_set(
+    street: Street, city: CityStreets, plan_set: PlanSet, now_ms: int
+) -> tuple[Event, ...]:
+    """Let a plan set in, as a draft.
+
+    Raises
+    ------
+    RefusedPlanError
+        A plan is unsafe, or no safe way leads to it from what is in force.
+    """
+    refuse_unsafe(city.signals, plan_set.plans, city.groups, city.limits)
+    changes: list[Change] = []
+    for plan in plan_set.plans:
+        old = _plan_now(street, plan.signal_id, now_ms)
+        if old is not None:
+            changes.append((old, plan))
+    refuse_ways(city.signals, changes)
+    return (PlanSetMade(plan_set),)
+
+
+def make_schedule(street: Street, city: CityStreets, schedule: Schedule) -> tuple[Event, ...]:
+    """Let a schedule in, as a draft, if safe ways lead between all plans that it uses."""
+    for k, set_id in enumerate(schedule.plan_sets):
+        street.plan_set(set_id, where=f"plan_sets[{k}]")
+        if ("plan-set", set_id) in street.retired:
+            raise StateError(f"plan set {set_id} is retired", where=f"plan_sets[{k}]")
+    for signal_id in schedule.without:
+        if signal_id not in city.signals:
+            raise NotFoundError(f"no signal {signal_id!r}", where="without")
+    refuse_ways(city.signals, _changes_within(street, schedule))
+    return (ScheduleMade(schedule),)
+
+
+def approve(street: Street, kind: Kind, record_id: str, by: str, now_ms: int) -> tuple[Event, ...]:
+    """Approve a draft; nothing happens where it is approved already."""
+    _require(street, kind, record_id)
+    life = street.life(kind, record_id, now_ms)
+    if life is Life.RETIRED:
+        raise StateError("is retired", where=f"{kind} {record_id}")
+    return (Approved(kind, record_id, by, now_ms),) if life is Life.DRAFT else ()
+
+
+def retire(street: Street, kind: Kind, record_id: str, by: str, now_ms: int) -> tuple[Event, ...]:
+    """Retire a record that nothing runs or is about to run."""
+    _require(street, kind, record_id)
+    where = f"{kind} {record_id}"
+    life = street.life(kind, record_id, now_ms)
+    if life is Life.RETIRED:
+        return ()
+    coming = [s for s in street.switches.values() if _is_coming(s, now_ms)]
+    used = any(
+        record_id == s.schedule.id if kind == "schedule" else record_id in s.schedule.plan_sets
+        for s in coming
+    )
+    if life is Life.IN_FORCE or used:
+        raise StateError("is in force or about to be; expected to be replaced first", where=where)
+    return (Retired(kind, record_id, by, now_ms),)
+
+
+def ways_of_activation(
+    street: Street, city: CityStreets, schedule: Schedule, now_ms: int
+) -> tuple[Change, ...]:
+    """Return every change of plans that putting a schedule in force may bring."""
+    changes = list(_changes_within(street, schedule))
+    for switch in street.switches.values():
+        if not switch.is_open and not _is_held(street, switch, now_ms):
+            continue
+        for old_id in switch.schedule.plan_sets:
+            for new_id in schedule.plan_sets:
+                changes += _changes(street, old_id, new_id)
+    return tuple(changes)
+
+
+def activate(
+    street: Street,
+    city: CityStreets,
+    schedule: Schedule,
+    *,
+    at_ms: int | None,
+    by: str,
+    now_ms: int,
+    groups: Sequence[str] = (),
+) -> tuple[Event, ...]:
+    """Propose to put a schedule in force, group by group.
+
+    Parameters
+    ----------
+    at_ms
+        When; None = as soon as may be. Where a group has something in force already, that is at
+        least two cycles ahead.
+    groups
+        Ids of the coordination groups concerned; empty = all that the schedule has plans for.
+
+    Raises
+    ------
+    StateError
+        A record is not approved, retired or out of its validity, or a group has an open switch.
+    InvalidInputError
+        The moment is too soon.
+    """
+    _require_approved(street, schedule, now_ms)
+    wanted = {*schedule.without}
+    for set_id in schedule.plan_sets:
+        wanted.update(plan.signal_id for plan in street.plan_set(set_id).plans)
+    concerned = cut_by_group(city.groups, wanted)
+    if groups:
+        known = {group.id for group in concerned}
+        for k, group_id in enumerate(groups):
+            if group_id not in known:
+                raise NotFoundError(f"no group {group_id!r} with plans", where=f"groups[{k}]")
+        concerned = tuple(group for group in concerned if group.id in groups)
+    return tuple(
+        _propose(street, city, schedule, group, switch_id, at_ms=at_ms, by=by, now_ms=now_ms)
+        for group, switch_id in zip(concerned, street.next_ids(), strict=False)
+    )
+
+
+def soonest_ms(street: Street, city: CityStreets, schedule: Schedule, now_ms: int) -> int:
+    """Return the first moment at which every group that runs plans may go over."""
+    signals = {p.signal_id for k in schedule.plan_sets for p in street.plan_set(k).plans}
+    groups = cut_by_group(city.groups, signals)
+    return max(_earliest(street, city, schedule, group, now_ms) for group in groups)
+
+
+def roll_back(
+    street: Street, city: CityStreets, groups: Sequence[str], *, by: str, now_ms: int
+) -> tuple[Event, ...]:
+    """Propose to go back to what was in force before, group by group; ``groups`` empty = all.
+
+    A switch that is still open is cancelled: nobody has gone over to it.
+    """
+    known = {group.id for group in city.groups}
+    for k, group_id in enumerate(groups):
+        if group_id not in known:
+            raise NotFoundError(f"no group {group_id!r}", where=f"groups[{k}]")
+    ids = street.next_ids()
+    events: list[Event] = []
+    for group in city.groups:
+        if groups and group.id not in groups:
+            continue
+        is_open = street.open_switch(group.id)
+        if is_open is not None:
+            events += cancel(street, is_open.id, by=by, now_ms=now_ms)
+            continue
+        before = _before(street, group, now_ms)
+        if before is None:
+            if groups:
+                raise StateError("nothing was in force before", where=f"group {group.id}")
+            continue
+        _require_approved(street, before.schedule, now_ms)
+        cut = Group(group.id, before.signals)
+        events.append(
+            _propose(
+                street, city, before.schedule, cut, next(ids), at_ms=None, by=by, now_ms=now_ms
+            )
+        )
+    if not events:
+        raise StateError("nothing was in force before", where="groups")
+    return tuple(events)
+
+
+def cancel(street: Street, switch_id: str, *, by: str, now_ms: int) -> tuple[Event, ...]:
+    """Cancel a switch that is still to be decided.
+
+    Raises
+    ------
+    StateError
+        It was decided already: whoever heard of it goes over.
+    """
+    switch = street.switch(switch_id)
+    if not switch.is_open:
+        raise StateError(f"is {switch.state}", where=f"switch {switch_id}")
+    state = SwitchState.CANCELLED
+    return (SwitchDecided(switch_id, state, switch.activate_at_ms, switch.silent, by),)
+
+
+def answer(
+    street: Street, switch_id: str, acknowledged: Sequence[str], refused: Mapping[str, str]
+) -> tuple[Event, ...]:
+    """Take note of what controllers say to a switch; what is known already is left out."""
+    switch = street.switch(switch_id)
+    own = set(switch.signals)
+    fresh = tuple(s for s in acknowledged if s in own and s not in switch.acknowledged)
+    against = tuple(
+        (s, why) for s, why in refused.items() if s in own and switch.refused.get(s) != why
+    )
+    return (Answered(switch_id, fresh, against),) if fresh or against else ()
+
+
+def set_auto_apply(street: Street, enabled: bool, by: str, now_ms: int) -> tuple[Event, ...]:
+    """Say whether drafts without signals whose clocks are wrong come into force by themselves."""
+    return (AutoApplySet(enabled, by, now_ms),) if enabled != street.auto_apply else ()
+
+
+def _propose(
+    street: Street,
+    city: CityStreets,
+    schedule: Schedule,
+    group: Group,
+    switch_id: str,
+    *,
+    at_ms: int | None,
+    by: str,
+    now_ms: int,
+) -> SwitchMade:
+    where = f"group {group.id}"
+    open_switch = street.open_switch(group.id)
+    if open_switch is not None:
+        raise StateError(f"switch {open_switch.id} is to be decided first", where=where)
+    cycle_ms = 1000 * _longest_cycle_s(street, schedule, group, now_ms)
+    if street.runs(group.signals):
+        earliest = _earliest(street, city, schedule, group, now_ms)
+        if at_ms is not None and at_ms < earliest:
+            ahead_s = (earliest - now_ms) / 1000
+            raise InvalidInputError(
+                f"{where} runs plans; expected {ahead_s:.0f} s ahead or more, two cycles",
+                where="activate_at",
+            )
+        moment_ms = earliest if at_ms is None else at_ms
+    else:
+        # Nothing is coordinated yet: there is nothing to go over from.
+        moment_ms = now_ms if at_ms is None else at_ms
+    switch = Switch(
+        id=switch_id,
+        group=group.id,
+        signals=group.signals,
+        schedule=schedule,
+        activate_at_ms=moment_ms,
+        cycle_ms=cycle_ms,
+        by=by,
+        proposed_ms=now_ms,
+    )
+    verdict = judge(switch, street.known, now_ms, city.switching)
+    if verdict is not None and verdict.state is SwitchState.COMMITTED and not verdict.silent:
+        switch = replace(switch, state=SwitchState.COMMITTED)
+    return SwitchMade(switch)
+
+
+def _earliest(
+    street: Street, city: CityStreets, schedule: Schedule, group: Group, now_ms: int
+) -> int:
+    """The first moment at which a group that runs plans may go over.
+
+    That is two cycles ahead, and not before a switch that is decided already.
+    """
+    cycle_ms = 1000 * _longest_cycle_s(street, schedule, group, now_ms)
+    decided = (s.activate_at_ms for k in group.signals for s in street.switches_of(k))
+    return max([earliest_ms(now_ms, cycle_ms, city.switching), *decided])
+
+
+def _longest_cycle_s(street: Street, schedule: Schedule, group: Group, now_ms: int) -> int:
+    cycles_s = [1]
+    for signal_id in group.signals:
+        plans = [street.plan_of(set_id, signal_id) for set_id in schedule.plan_sets]
+        plans.append(_plan_now(street, signal_id, now_ms))
+        cycles_s += [plan.cycle_s for plan in plans if plan is not None]
+    return max(cycles_s)
+
+
+def _plan_now(street: Street, signal_id: str, now_ms: int) -> TimingPlan | None:
+    switch = street.switch_at(signal_id, now_ms)
+    return None if switch is None else street.in_force(signal_id, now_ms).plan
+
+
+def _before(street: Street, group: Group, now_ms: int) -> Switch | None:
+    """The last other schedule that a group ran before the one in force."""
+    for signal_id in group.signals:
+        past = [s for s in street.switches_of(signal_id) if s.activate_at_ms <= now_ms]
+        for switch in reversed(past[:-1]):
+            if switch.schedule.id != past[-1].schedule.id:
+                return switch
+    return None
+
+
+def _changes_within(street: Street, schedule: Schedule) -> Iterator[Change]:
+    for old_id in schedule.plan_sets:
+        for new_id in schedule.plan_sets:
+            if old_id != new_id:
+                yield from _changes(street, old_id, new_id)
+
+
+def _changes(street: Street, old_id: str, new_id: str) -> Iterator[Change]:
+    for plan in street.plan_set(new_id).plans:
+        old = street.plan_of(old_id, plan.signal_id)
+        if old is not None and old.with_offset(0) != plan.with_offset(0):
+            yield old, plan
+
+
+def _require(street: Street, kind: Kind, record_id: str) -> None:
+    if kind == "plan-set":
+        street.plan_set(record_id)
+    else:
+        street.schedule(record_id)
+
+
+def _require_approved(street: Street, schedule: Schedule, now_ms: int) -> None:
+    if ("schedule", schedule.id) in street.retired:
+        raise StateError("is retired", where=f"schedule {schedule.id}")
+    if ("schedule", schedule.id) not in street.approved:
+        raise StateError("is a draft; expected to be approved", where=f"schedule {schedule.id}")
+    for set_id in schedule.plan_sets:
+        where = f"plan set {set_id}"
+        if ("plan-set", set_id) in street.retired:
+            raise StateError("is retired", where=where)
+        if ("plan-set", set_id) not in street.approved:
+            raise StateError("is a draft; expected to be approved", where=where)
+        plan_set = street.plan_set(set_id)
+        from_ms, until_ms = plan_set.valid_from_ms, plan_set.valid_until_ms
+        if from_ms is not None and now_ms < from_ms:
+            raise StateError("is not valid yet", where=where)
+        if until_ms is not None and now_ms >= until_ms:
+            raise StateError("is not valid any more", where=where)
+
+
+def _is_coming(switch: Switch, now_ms: int) -> bool:
+    return switch.is_open or (
+        switch.state is SwitchState.COMMITTED and switch.activate_at_ms > now_ms
+    )
+
+
+def _is_held(street: Street, switch: Switch, now_ms: int) -> bool:
+    return switch.state is SwitchState.COMMITTED and any(
+        street.switch_at(s, now_ms) is switch or switch.activate_at_ms > now_ms
+        for s in switch.signals
+    )
+
+
+def activate_safely(
+    street: Street,
+    city: CityStreets,
+    schedule: Schedule,
+    *,
+    at_ms: int | None,
+    by: str,
+    now_ms: int,
+    groups: Sequence[str] = (),
+) -> tuple[Event, ...]:
+    """Propose to put a schedule in force, as ``activate``, if every change it brings is safe.
+
+    Raises
+    ------
+    RefusedPlanError
+        No safe way leads from a plan that may run then to one of the schedule's.
+    """
+    proposed = activate(street, city, schedule, at_ms=at_ms, by=by, now_ms=now_ms, groups=groups)
+    refuse_ways(city.signals, ways_of_activation(street, city, schedule, now_ms))
+    return proposed

@@ -1,0 +1,149 @@
+"""The door: no plan comes in that breaks a rule, whoever made it.
+
+Each plan is checked twice by code that shares nothing but the rules' figures: by the rules of plans
+(``traffic.safety``) and by showing it, second by second, to the conflict monitor that controllers
+carry (``traffic.controller.monitor``).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from traffic.controller.machine import longest_way_s
+from traffic.controller.monitor import Monitor
+from traffic.errors import UnsafePlanError
+from traffic.plan import TimingPlan
+from traffic.safety import check_plan
+from traffic.schedule import DAY_S
+from traffic.signals import Signal
+from traffic.street.groups import Group
+
+IN_STEP_CYCLES = 3
+"""Cycles of the new plan after a switch in which every signal is in step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a city allows beyond what is unsafe; whole seconds."""
+
+    min_cycle_s: int = 30
+    max_cycle_s: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A broken rule: of which signal, which rule, which stage, and the value that breaks it."""
+
+    signal: str
+    rule: str
+    stage: str
+    value: str
+
+    def __str__(self) -> str:
+        stage = f": stage {self.stage}" if self.stage else ""
+        return f"signal {self.signal}: {self.rule}{stage}: {self.value}"
+
+
+class RefusedPlanError(UnsafePlanError):
+    """Plans that were not let in; ``refusals`` says why, one by one."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        shown = "; ".join(str(refusal) for refusal in refusals[:20])
+        more = f"; and {len(refusals) - 20} more" if len(refusals) > 20 else ""
+        super().__init__(shown + more)
+        self.refusals = tuple(refusals)
+
+    @property
+    def details(self) -> dict[str, str]:
+        """The first refusal, field by field, for machines."""
+        first = self.refusals[0]
+        return {
+            "signal": first.signal,
+            "rule": first.rule,
+            "stage": first.stage,
+            "value": first.value,
+        }
+
+
+def refuse_unsafe(
+    signals: Mapping[str, Signal],
+    plans: Iterable[TimingPlan],
+    groups: Iterable[Group],
+    limits: Limits,
+) -> None:
+    """Let plans that belong together pass, or raise RefusedPlanError with every broken rule."""
+    plans = tuple(plans)
+    found = [refusal for plan in plans for refusal in _of_plan(signals, plan, limits)]
+    if not found:
+        found = list(_of_groups(plans, groups))
+    if found:
+        raise RefusedPlanError(found)
+
+
+def refuse_ways(
+    signals: Mapping[str, Signal], changes: Iterable[tuple[TimingPlan, TimingPlan]]
+) -> None:
+    """Let changes between plans pass, or raise RefusedPlanError where one is no safe way in time.
+
+    With countdown displays a change waits for the end of a cycle of the old plan; with it, the
+    signal is in step within three cycles of the new one, or of the old one where that is longer.
+    """
+    seen: set[tuple[TimingPlan, TimingPlan]] = set()
+    found: list[Refusal] = []
+    for old, new in changes:
+        pair = (old.with_offset(0), new.with_offset(0))
+        if pair in seen:
+            continue
+        seen.add(pair)
+        try:
+            way_s = longest_way_s(signals[new.signal_id], *pair)
+        except UnsafePlanError as error:
+            found.append(Refusal(new.signal_id, "transition", "", error.message))
+            continue
+        most_s = (IN_STEP_CYCLES - 1) * max(old.cycle_s, new.cycle_s)
+        if way_s > most_s:
+            value = f"takes up to {way_s} s from a stage's begin; expected {most_s} s or less"
+            found.append(Refusal(new.signal_id, "transition", "", value))
+    if found:
+        raise RefusedPlanError(found)
+
+
+def _of_plan(signals: Mapping[str, Signal], plan: TimingPlan, limits: Limits) -> Iterator[Refusal]:
+    signal = signals.get(plan.signal_id)
+    if signal is None:
+        yield Refusal(plan.signal_id, "signal", "", "not in the city's network")
+        return
+    if signal.kind != "road" or not signal.programs:
+        yield Refusal(plan.signal_id, "signal", "", "is no road signal with a program")
+        return
+    if not limits.min_cycle_s <= plan.cycle_s <= limits.max_cycle_s:
+        expected = f"expected {limits.min_cycle_s} to {limits.max_cycle_s}"
+        yield Refusal(plan.signal_id, "cycle", "", f"{plan.cycle_s} s; {expected}")
+    broken = check_plan(signal, plan)
+    for violation in broken:
+        yield Refusal(plan.signal_id, violation.rule, violation.stage, violation.value)
+    if broken:
+        return
+    watch = Monitor(signal)
+    for _ in range(2):
+        for stage in plan.stages:
+            for phase in plan.phases_of(stage):
+                for violation in watch.see(phase.state, int(phase.duration_s)):
+                    yield Refusal(plan.signal_id, violation.rule, stage.name, violation.value)
+    if DAY_S % plan.cycle_s:
+        # Midnight is a change of plans like any other.
+        try:
+            refuse_ways(signals, [(plan, plan)])
+        except RefusedPlanError as error:
+            yield from error.refusals
+
+
+def _of_groups(plans: Sequence[TimingPlan], groups: Iterable[Group]) -> Iterator[Refusal]:
+    """In a group, every cycle divides the longest one: nothing else can be coordinated."""
+    by_signal = {plan.signal_id: plan for plan in plans}
+    for group in groups:
+        own = [by_signal[signal_id] for signal_id in group.signals if signal_id in by_signal]
+        longest_s = max((plan.cycle_s for plan in own), default=0)
+        for plan in own:
+            if longest_s % plan.cycle_s:
+                value = f"{plan.cycle_s} s; expected a divisor of its group's {longest_s} s"
+                yield Refusal(plan.signal_id, "coordination", "", value)

@@ -1,0 +1,128 @@
+"""How controllers are: what they report, who has gone silent, whose clock is wrong."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from traffic.street.door import IN_STEP_CYCLES
+
+
+class AlarmKind(StrEnum):
+    """What is wrong with a signal."""
+
+    SILENT = "silent"
+    CLOCK = "clock"
+    FAULT = "fault"
+    OUT_OF_STEP = "out-of-step"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRules:
+    """When something is wrong.
+
+    Parameters
+    ----------
+    silent_ms
+        Nothing was heard of a controller for that long.
+    clock_error_ms, clock_reports
+        A clock is wrong when its error is larger in so many reports running.
+    auto_every_ms
+        A draft without a signal is put in force by itself at most that often.
+    """
+
+    silent_ms: int = 90_000
+    clock_error_ms: int = 2_000
+    clock_reports: int = 3
+    auto_every_ms: int = 15 * 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a controller says of itself.
+
+    Parameters
+    ----------
+    signal_id
+        Whose it is.
+    at_ms
+        When it came in, UTC epoch milliseconds, by the server's clock.
+    switch
+        Id of the switch whose plan it runs; empty = its own plan.
+    mode
+        What decides its lamps, as ``traffic.controller.machine.Mode`` names it.
+    clock_error_ms
+        How much its clock is ahead of the server's.
+    out_of_step_s
+        Seconds since the last switch in which it showed something else than its plan.
+    in_step
+        Whether it is in step now.
+    faults
+        For people; empty = none.
+    """
+
+    signal_id: str
+    at_ms: int
+    switch: str
+    mode: str
+    clock_error_ms: int
+    out_of_step_s: int
+    in_step: bool
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that is wrong with a signal, since when and how."""
+
+    signal_id: str
+    kind: AlarmKind
+    since_ms: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is known of one controller.
+
+    ``late_clocks`` counts the reports running in which its clock was wrong; ``heard_ms`` is when
+    anything was last heard of it.
+    """
+
+    heard_ms: int
+    report: Report | None = None
+    late_clocks: int = 0
+
+    def heard(self, now_ms: int) -> "Health":
+        """Return the same, heard of now."""
+        return replace(self, heard_ms=max(now_ms, self.heard_ms))
+
+    def reported(self, report: Report, rules: HealthRules) -> "Health":
+        """Return what is known after one more report."""
+        wrong = abs(report.clock_error_ms) > rules.clock_error_ms
+        late = self.late_clocks + 1 if wrong else 0
+        return Health(max(report.at_ms, self.heard_ms), report, late)
+
+
+def alarms_of(
+    health: Health, now_ms: int, rules: HealthRules, cycle_s: int
+) -> Iterator[tuple[AlarmKind, str]]:
+    """Yield what is wrong with a signal now, whose plan has this cycle."""
+    silent_ms = now_ms - health.heard_ms
+    if silent_ms >= rules.silent_ms:
+        yield AlarmKind.SILENT, f"nothing heard for {rules.silent_ms // 1000} s or more"
+    report = health.report
+    if report is None:
+        return
+    if health.late_clocks >= rules.clock_reports:
+        yield AlarmKind.CLOCK, f"clock wrong by {report.clock_error_ms / 1000:+.1f} s"
+    if report.faults:
+        yield AlarmKind.FAULT, "; ".join(report.faults)
+    late = report.out_of_step_s > IN_STEP_CYCLES * cycle_s
+    if report.mode == "plan" and not report.in_step and late:
+        yield AlarmKind.OUT_OF_STEP, f"{report.out_of_step_s} s out of step since its switch"
+
+
+def wrong_clocks(healths: Sequence[tuple[str, Health]], rules: HealthRules) -> tuple[str, ...]:
+    """Return the signals whose clocks are wrong, in order."""
+    return tuple(sorted(k for k, health in healths if health.late_clocks >= rules.clock_reports))

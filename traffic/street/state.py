@@ -1,0 +1,302 @@
+"""Everything that the log says: records, switches, who is known, what is wrong."""
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Self
+
+from traffic.errors import NotFoundError
+from traffic.plan import TimingPlan
+from traffic.schedule import DAY_S
+from traffic.street import calendar
+from traffic.street.events import (
+    AlarmCleared,
+    AlarmRaised,
+    Answered,
+    Approved,
+    AutoApplied,
+    AutoApplySet,
+    Enrolled,
+    Event,
+    Kind,
+    PlanSetMade,
+    Retired,
+    ScheduleMade,
+    SwitchDecided,
+    SwitchMade,
+)
+from traffic.street.health import Alarm, AlarmKind
+from traffic.street.records import Life, PlanSet, Schedule
+from traffic.street.switching import Switch, SwitchState
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What one signal is to show at a moment.
+
+    Parameters
+    ----------
+    signal_id
+        The signal.
+    plan
+        Its plan; None = its controller's own.
+    plan_set
+        Where the plan comes from; empty without one.
+    switch
+        What brought it into force.
+    from_ms, until_ms
+        Its time, UTC epoch milliseconds; None = until replaced.
+    reference_ms
+        The local midnight from which offsets count in this time.
+    """
+
+    signal_id: str
+    plan: TimingPlan | None
+    plan_set: str
+    switch: Switch
+    from_ms: int
+    until_ms: int | None
+    reference_ms: int
+
+
+class Street:
+    """The state of a city's plans; ``apply`` is the only way in which it changes."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self.plan_sets: dict[str, PlanSet] = {}
+        self.schedules: dict[str, Schedule] = {}
+        self.approved: dict[tuple[Kind, str], Approved] = {}
+        self.retired: dict[tuple[Kind, str], Retired] = {}
+        self.switches: dict[str, Switch] = {}
+        self.known: set[str] = set()
+        self.alarms: dict[tuple[str, AlarmKind], Alarm] = {}
+        self.auto_apply = False
+        self.auto_applied_ms: int | None = None
+        self._made = 0
+        self._plans: dict[str, dict[str, TimingPlan]] = {}
+        # For each signal its committed switches as (moment, number), in order.
+        self._committed: dict[str, tuple[tuple[int, int], ...]] = {}
+        self._open: dict[str, str] = {}
+        # For each signal the switch that its controller is asked about.
+        self._asked: dict[str, str] = {}
+        self._ended: tuple[tuple[int, str], ...] = ()
+
+    def copy(self) -> Self:
+        """Return the same state, to go on from separately."""
+        twin = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, dict | set):
+                setattr(twin, name, value.copy())
+        return twin
+
+    def next_ids(self) -> Iterator[str]:
+        """Yield ids of records and switches to be made, in order."""
+        number = self._made
+        while True:
+            number += 1
+            yield str(number)
+
+    # -- reading
+
+    def plan_set(self, record_id: str, *, where: str = "name") -> PlanSet:
+        """Return a plan set or raise NotFoundError."""
+        if record_id not in self.plan_sets:
+            raise NotFoundError(f"no plan set {record_id!r}", where=where)
+        return self.plan_sets[record_id]
+
+    def schedule(self, record_id: str, *, where: str = "name") -> Schedule:
+        """Return a schedule or raise NotFoundError."""
+        if record_id not in self.schedules:
+            raise NotFoundError(f"no schedule {record_id!r}", where=where)
+        return self.schedules[record_id]
+
+    def switch(self, switch_id: str, *, where: str = "name") -> Switch:
+        """Return a switch or raise NotFoundError."""
+        if switch_id not in self.switches:
+            raise NotFoundError(f"no switch {switch_id!r}", where=where)
+        return self.switches[switch_id]
+
+    def open_switch(self, group: str) -> Switch | None:
+        """Return the switch of a group that is still to be decided."""
+        return self.switches[self._open[group]] if group in self._open else None
+
+    @property
+    def open_switches(self) -> tuple[Switch, ...]:
+        """All switches that are still to be decided."""
+        return tuple(self.switches[key] for key in self._open.values())
+
+    def plan_of(self, plan_set: str, signal_id: str) -> TimingPlan | None:
+        """Return a signal's plan in a set, if it has one."""
+        return self._plans[plan_set].get(signal_id)
+
+    def switch_at(self, signal_id: str, time_ms: int) -> Switch | None:
+        """Return the committed switch that holds for a signal at a moment."""
+        found = self._committed.get(signal_id, ())
+        k = bisect_right(found, (time_ms, self._made)) - 1
+        return self.switches[str(found[k][1])] if k >= 0 else None
+
+    def switches_of(self, signal_id: str) -> tuple[Switch, ...]:
+        """Return a signal's committed switches, in the order of their moments."""
+        return tuple(self.switches[str(n)] for _, n in self._committed.get(signal_id, ()))
+
+    def in_force(self, signal_id: str, time_ms: int) -> InForce:
+        """Return what a signal is to show at a moment, and in which time around it.
+
+        Raises
+        ------
+        NotFoundError
+            Nothing was put in force for it before then.
+        """
+        switch = self.switch_at(signal_id, time_ms)
+        if switch is None:
+            raise NotFoundError("no plan is in force at that time", where=f"signal {signal_id}")
+        run = calendar.running(switch.schedule, time_ms)
+        own = signal_id in switch.schedule.without
+        plan = None if own else self.plan_of(run.plan_set, signal_id)
+        midnight_ms = calendar.midnight_ms(calendar.civil_date(time_ms))
+        from_ms = max(switch.activate_at_ms, run.from_ms)
+        ends = [] if run.until_ms is None else [run.until_ms]
+        if plan is not None and DAY_S % plan.cycle_s:
+            # The clock starts anew at midnight: to such a plan that is a change.
+            ends.append(midnight_ms + DAY_S * 1000)
+            from_ms = max(from_ms, midnight_ms)
+        later = self._committed[signal_id]
+        k = bisect_right(later, (time_ms, self._made))
+        if k < len(later):
+            ends.append(later[k][0])
+        until_ms = min(ends, default=None)
+        set_id = run.plan_set if plan is not None else ""
+        return InForce(signal_id, plan, set_id, switch, from_ms, until_ms, midnight_ms)
+
+    def since(self, revision: int, signal_id: str, time_ms: int) -> tuple[Switch, ...]:
+        """Return the switches that a controller which holds a revision does not know.
+
+        Of what is over, nothing: the one in force, those to come, and the one to be decided.
+        """
+        found = self._committed.get(signal_id, ())
+        k = max(0, bisect_right(found, (time_ms, self._made)) - 1)
+        own = [self.switches[str(number)] for _, number in found[k:]]
+        if signal_id in self._asked:
+            own.append(self.switches[self._asked[signal_id]])
+        return tuple(switch for switch in own if switch.revision > revision)
+
+    def runs(self, signals: Iterable[str]) -> bool:
+        """Whether something was put in force for any of these signals, or is about to be."""
+        return any(self._committed.get(signal_id) for signal_id in signals)
+
+    def ended_since(self, revision: int) -> Iterator[Switch]:
+        """Yield the switches that were cancelled or given up after a revision."""
+        for ended, switch_id in reversed(self._ended):
+            if ended <= revision:
+                return
+            yield self.switches[switch_id]
+
+    def life(self, kind: Kind, record_id: str, time_ms: int) -> Life:
+        """Return how far a record has come at a moment."""
+        if (kind, record_id) in self.retired:
+            return Life.RETIRED
+        for switch in self._holding(time_ms):
+            schedule = switch.schedule
+            if record_id == (schedule.id if kind == "schedule" else None):
+                return Life.IN_FORCE
+            if kind == "plan-set" and record_id in schedule.plan_sets:
+                return Life.IN_FORCE
+        return Life.APPROVED if (kind, record_id) in self.approved else Life.DRAFT
+
+    def schedules_using(self, plan_set: str) -> tuple[str, ...]:
+        """Return the ids of the schedules that use a plan set."""
+        return tuple(key for key, own in self.schedules.items() if plan_set in own.plan_sets)
+
+    def _holding(self, time_ms: int) -> Iterator[Switch]:
+        """Switches that hold for some signal at a moment."""
+        for switch in self.switches.values():
+            if switch.state is SwitchState.COMMITTED and any(
+                self.switch_at(signal_id, time_ms) is switch for signal_id in switch.signals
+            ):
+                yield switch
+
+    # -- changing
+
+    def apply(self, events: Iterable[Event], revision: int) -> None:
+        """Take in what happened; ``revision`` is the log's, one for all these events."""
+        for event in events:
+            self._apply(event, revision)
+        self.revision = revision
+
+    def _apply(self, event: Event, revision: int) -> None:
+        match event:
+            case PlanSetMade(plan_set):
+                self.plan_sets[plan_set.id] = plan_set
+                self._plans[plan_set.id] = {plan.signal_id: plan for plan in plan_set.plans}
+                self._made = max(self._made, int(plan_set.id))
+            case ScheduleMade(schedule):
+                self.schedules[schedule.id] = schedule
+                self._made = max(self._made, int(schedule.id))
+            case Approved(kind, record_id):
+                self.approved[kind, record_id] = event
+            case Retired(kind, record_id):
+                self.retired[kind, record_id] = event
+            case SwitchMade(switch):
+                self._made = max(self._made, int(switch.id))
+                self._keep(replace(switch, revision=revision))
+            case SwitchDecided(switch_id, state, activate_at_ms, silent):
+                switch = self.switches[switch_id]
+                again = state is SwitchState.PROPOSED
+                self._keep(
+                    replace(
+                        switch,
+                        state=state,
+                        activate_at_ms=activate_at_ms,
+                        silent=silent,
+                        postponed=switch.postponed + again,
+                        revision=revision,
+                    )
+                )
+            case Answered(switch_id, acknowledged, refused):
+                switch = self.switches[switch_id]
+                self.switches[switch_id] = replace(
+                    switch,
+                    acknowledged=switch.acknowledged | set(acknowledged),
+                    refused={**switch.refused, **dict(refused)},
+                )
+            case Enrolled(signals):
+                self.known.update(signals)
+            case AlarmRaised(alarm):
+                self.alarms[alarm.signal_id, alarm.kind] = alarm
+            case AlarmCleared(signal_id, kind):
+                self.alarms.pop((signal_id, kind), None)
+            case AutoApplySet(enabled):
+                self.auto_apply = enabled
+            case AutoApplied(_, at_ms):
+                self.auto_applied_ms = at_ms
+
+    def _keep(self, switch: Switch) -> None:
+        self.switches[switch.id] = switch
+        if switch.is_open:
+            self._open[switch.group] = switch.id
+            self._asked.update(dict.fromkeys(switch.signals, switch.id))
+            return
+        if self._open.get(switch.group) == switch.id:
+            del self._open[switch.group]
+            for signal_id in switch.signals:
+                self._asked.pop(signal_id, None)
+        if switch.state is not SwitchState.COMMITTED:
+            self._ended += ((switch.revision, switch.id),)
+        else:
+            for signal_id in switch.signals:
+                entry = (switch.activate_at_ms, int(switch.id))
+                own = self._committed.get(signal_id, ())
+                self._committed[signal_id] = tuple(sorted((*own, entry)))
+
+
+def signals_touched(events: Sequence[Event], street: Street) -> Collection[str]:
+    """Return the signals whose controllers are to be told, once ``street`` has taken events in."""
+    touched: set[str] = set()
+    for event in events:
+        if isinstance(event, SwitchMade):
+            touched.update(event.switch.signals)
+        elif isinstance(event, SwitchDecided):
+            touched.update(street.switches[event.id].signals)
+    return touched
