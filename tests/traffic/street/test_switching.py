@@ -1,0 +1,155 @@
+"""A group goes over as one, or not at all."""
+
+import pytest
+
+from tests.traffic.small_plans import plan
+from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
+from traffic.errors import InvalidInputError, StateError
+from traffic.street import decisions
+from traffic.street.records import Life
+from traffic.street.state import Street
+from traffic.street.switching import SwitchState
+
+PLANS = tuple(plan(key, 20) for key in "abcd")
+
+
+def test_the_first_plans_come_into_force_at_once_and_nobody_is_waited_for() -> None:
+    town = Town()
+    ids = town.activate(town.approved_set(PLANS), NOW_MS)
+    assert [town.street.switch(key).signals for key in ids] == [("a", "b", "c"), ("d",)]
+    assert {town.street.in_force(key, NOW_MS).plan for key in "abcd"} == set(PLANS)
+
+
+def test_a_running_group_goes_over_two_cycles_ahead_once_all_have_acknowledged() -> None:
+    town = Town().running()
+    first, _ = town.activate(town.approved_set(PLANS), NOW_MS)
+    switch = town.street.switch(first)
+    assert (switch.state, switch.activate_at_ms) == (SwitchState.PROPOSED, NOW_MS + 2 * CYCLE_MS)
+    town.acknowledge(first, "a", "b")
+    town.tick(NOW_MS + 1_000)
+    assert town.street.switch(first).is_open
+    town.acknowledge(first, "c")
+    town.tick(NOW_MS + 2_000)
+    assert town.street.switch(first).state is SwitchState.COMMITTED
+    before, after = NOW_MS + 2 * CYCLE_MS - 1, NOW_MS + 2 * CYCLE_MS
+    assert town.street.in_force("a", before).plan == plan("a", 0)
+    assert town.street.in_force("a", before).until_ms == after
+    assert town.street.in_force("a", after).plan == plan("a", 20)
+
+
+def test_too_few_acknowledgements_postpone_and_list_the_silent() -> None:
+    town = Town().running()
+    first, _ = town.activate(town.approved_set(PLANS), NOW_MS)
+    town.acknowledge(first, "a", b="yellow: stage 1: 2 s")
+    decide_ms = NOW_MS + 2 * CYCLE_MS - 10_000
+    town.tick(decide_ms - 1)
+    assert town.street.switch(first).postponed == 0
+    town.tick(decide_ms)
+    switch = town.street.switch(first)
+    assert (switch.state, switch.postponed, switch.silent) == (
+        SwitchState.PROPOSED,
+        1,
+        ("b", "c"),
+    )
+    assert switch.activate_at_ms == NOW_MS + 4 * CYCLE_MS
+    assert town.street.in_force("a", NOW_MS + 3 * CYCLE_MS).plan == plan("a", 0)
+    assert ("b", "refused") in town.street.alarms
+    for _ in range(6):
+        town.tick(town.street.switch(first).activate_at_ms - 10_000)
+    assert town.street.switch(first).state is SwitchState.GIVEN_UP
+    assert town.street.in_force("a", NOW_MS + 10**8).plan == plan("a", 0)
+
+
+def test_the_share_is_enough_and_who_missed_it_is_listed() -> None:
+    town = Town()
+    town.city = type(town.city)(
+        town.city.signals, town.city.groups, switching=decisions.SwitchRules(share=0.6)
+    )
+    town.running()
+    first, _ = town.activate(town.approved_set(PLANS), NOW_MS)
+    town.acknowledge(first, "a", "c")
+    town.tick(NOW_MS + 2 * CYCLE_MS - 10_000)
+    switch = town.street.switch(first)
+    assert (switch.state, switch.silent) == (SwitchState.COMMITTED, ("b",))
+
+
+def test_a_decision_that_comes_late_moves_the_moment() -> None:
+    town = Town().running()
+    first, _ = town.activate(town.approved_set(PLANS), NOW_MS)
+    town.street.known = set("ab")
+    town.acknowledge(first, "a", "b")
+    # The server was away.
+    late_ms = NOW_MS + 3 * CYCLE_MS
+    town.street.known = set("abc")
+    town.tick(late_ms)
+    assert town.street.switch(first).activate_at_ms >= late_ms + 2 * CYCLE_MS
+
+
+def test_too_soon_a_second_proposal_and_drafts_are_refused() -> None:
+    town = Town().running()
+    schedule_id = town.approved_set(PLANS)
+    with pytest.raises(InvalidInputError, match="120 s ahead or more, two cycles"):
+        town.activate(schedule_id, NOW_MS, NOW_MS + 2 * CYCLE_MS - 1)
+    town.activate(schedule_id, NOW_MS, NOW_MS + 5 * CYCLE_MS)
+    with pytest.raises(StateError, match="is to be decided first"):
+        town.activate(schedule_id, NOW_MS)
+    set_id = town.street.schedule(schedule_id).plan_sets[0]
+    with pytest.raises(StateError, match="in force or about to be"):
+        decisions.retire(town.street, "plan-set", set_id, "x", NOW_MS)
+
+
+def test_rolling_back_is_one_call_and_twice_goes_forward_again() -> None:
+    town = Town().running()
+    old = town.street.in_force("a", NOW_MS).switch.schedule.id
+    new = town.approved_set(PLANS)
+    town.street.known = set()
+    town.activate(new, NOW_MS)
+    now_ms = NOW_MS + 3 * CYCLE_MS
+    assert town.street.life("schedule", new, now_ms) is Life.IN_FORCE
+    town.do(lambda s: decisions.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
+    later_ms = now_ms + 2 * CYCLE_MS
+    assert [town.street.in_force(k, later_ms).switch.schedule.id for k in "ad"] == [old, old]
+    assert town.street.life("schedule", new, later_ms) is Life.APPROVED
+    town.do(lambda s: decisions.roll_back(s, town.city, ("d",), by="李工", now_ms=later_ms))
+    end_ms = later_ms + 2 * CYCLE_MS
+    assert town.street.in_force("d", end_ms).switch.schedule.id == new
+    assert town.street.in_force("a", end_ms).switch.schedule.id == old
+
+
+def test_rolling_back_an_open_switch_cancels_it_and_a_first_plan_has_nothing_before() -> None:
+    town = Town().running()
+    with pytest.raises(StateError, match="nothing was in force before"):
+        decisions.roll_back(town.street, town.city, (), by="x", now_ms=NOW_MS)
+    first, second = town.activate(town.approved_set(PLANS), NOW_MS)
+    town.do(lambda s: decisions.roll_back(s, town.city, (), by="x", now_ms=NOW_MS))
+    for key in (first, second):
+        assert town.street.switch(key).state is SwitchState.CANCELLED
+    assert {s.id for s in town.street.ended_since(0)} == {first, second}
+    with pytest.raises(StateError, match="is cancelled"):
+        decisions.cancel(town.street, first, by="x", now_ms=NOW_MS)
+
+
+def test_a_controller_that_comes_back_learns_what_it_missed_and_no_more() -> None:
+    town = Town().running()
+    held = town.street.revision
+    first, _ = town.activate(town.approved_set(PLANS), NOW_MS)
+    assert [s.id for s in town.street.since(held, "a", NOW_MS)] == [first]
+    revision = town.street.revision
+    assert town.street.since(revision, "a", NOW_MS) == ()
+    town.acknowledge(first, "a", "b", "c")
+    town.tick(NOW_MS + 1000)
+    (known,) = town.street.since(revision, "a", NOW_MS)
+    assert known.state is SwitchState.COMMITTED
+    # Long after: only what is in force, not what it replaced.
+    assert [s.id for s in town.street.since(0, "a", NOW_MS + 10**7)] == [first]
+
+
+def test_steps_leave_the_state_as_it_was() -> None:
+    town = Town().running()
+    revision, switches = town.street.revision, dict(town.street.switches)
+    steps = decisions.Steps(town.street)
+    steps.add(decisions.set_auto_apply(steps.street, True, "x", NOW_MS))
+    assert steps.street.auto_apply
+    assert not town.street.auto_apply
+    assert (town.street.revision, town.street.switches) == (revision, switches)
+    assert isinstance(steps.street, Street)

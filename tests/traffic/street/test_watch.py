@@ -1,0 +1,84 @@
+"""Alarms come and go; a wrong clock is left out, by itself only where that was enabled."""
+
+from dataclasses import replace
+
+from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
+from traffic.street import decisions
+from traffic.street.events import AlarmCleared, AlarmRaised
+from traffic.street.health import AlarmKind, Health, Report
+from traffic.street.records import Life
+
+MINUTE_MS = 60_000
+GOOD = Report("a", NOW_MS, "", "plan", 0, 0, True)
+
+
+def report(town: Town, now_ms: int, signal_id: str = "a", **changes: object) -> None:
+    said = replace(GOOD, signal_id=signal_id, at_ms=now_ms, **changes)
+    known = town.healths.get(signal_id, Health(now_ms))
+    town.healths[signal_id] = known.reported(said, town.rules)
+
+
+def kinds(events: tuple) -> list[tuple[type, AlarmKind]]:
+    found = [e for e in events if isinstance(e, AlarmRaised | AlarmCleared)]
+    return [(type(e), e.alarm.kind if isinstance(e, AlarmRaised) else e.kind) for e in found]
+
+
+def test_a_silent_controller_raises_one_alarm_and_nothing_else() -> None:
+    town = Town().running()
+    before = {key: town.street.in_force(key, NOW_MS) for key in "abcd"}
+    report(town, NOW_MS)
+    assert town.tick(NOW_MS + 89_999) == ()
+    assert kinds(town.tick(NOW_MS + 90_000)) == [(AlarmRaised, AlarmKind.SILENT)]
+    assert town.tick(NOW_MS + 200_000) == ()
+    assert {key: town.street.in_force(key, NOW_MS) for key in "abcd"} == before
+    report(town, NOW_MS + 210_000)
+    assert kinds(town.tick(NOW_MS + 210_000)) == [(AlarmCleared, AlarmKind.SILENT)]
+
+
+def test_three_wrong_clocks_running_propose_a_draft_without_the_signal_once() -> None:
+    town = Town().running()
+    running = town.street.in_force("a", NOW_MS).switch.schedule
+    for error_ms in (2_500, -2_500, 100, 2_001, 3_000):
+        report(town, NOW_MS, clock_error_ms=error_ms)
+        assert town.tick(NOW_MS) == ()
+    report(town, NOW_MS, clock_error_ms=2_100)
+    town.tick(NOW_MS)
+    assert ("a", AlarmKind.CLOCK) in town.street.alarms
+    draft = list(town.street.schedules.values())[-1]
+    assert (draft.without, draft.origin.author) == (("a",), "greenlot")
+    assert town.street.life("schedule", draft.id, NOW_MS) is Life.DRAFT
+    assert town.street.in_force("a", NOW_MS + 10**7).switch.schedule == running
+    assert town.tick(NOW_MS + 1) == (), "one draft is enough"
+
+
+def test_where_enabled_it_is_applied_but_not_twice_in_a_quarter_of_an_hour() -> None:
+    town = Town().running()
+    town.do(lambda s: decisions.set_auto_apply(s, True, "李工", NOW_MS))
+    town.street.known = set()
+    for _ in range(3):
+        report(town, NOW_MS, clock_error_ms=5_000)
+    town.tick(NOW_MS)
+    later_ms = NOW_MS + 2 * CYCLE_MS
+    assert town.street.in_force("a", later_ms).plan is None
+    assert town.street.in_force("b", later_ms).plan is not None
+    for _ in range(3):
+        report(town, later_ms, "b", clock_error_ms=-5_000)
+        report(town, later_ms, clock_error_ms=5_000)
+    soon_ms = NOW_MS + 15 * MINUTE_MS - 1
+    town.tick(soon_ms)
+    assert town.street.in_force("b", soon_ms + 3 * CYCLE_MS).plan is not None
+    town.tick(soon_ms + 1)
+    assert town.street.in_force("b", soon_ms + 3 * CYCLE_MS).plan is None
+    assert town.street.in_force("d", soon_ms + 3 * CYCLE_MS).plan is not None
+
+
+def test_faults_and_signals_that_stay_out_of_step_are_alarms() -> None:
+    town = Town().running()
+    report(town, NOW_MS, faults=("lamp 3",), in_step=False, out_of_step_s=181)
+    assert kinds(town.tick(NOW_MS)) == [
+        (AlarmRaised, AlarmKind.FAULT),
+        (AlarmRaised, AlarmKind.OUT_OF_STEP),
+    ]
+    report(town, NOW_MS, in_step=True, out_of_step_s=181)
+    assert len(kinds(town.tick(NOW_MS))) == 2
+    assert not town.street.alarms

@@ -1,0 +1,74 @@
+"""A town of four small signals: three in a group, one by itself; and the steps of its log."""
+
+from collections.abc import Callable
+
+from tests.traffic.small_plans import plan, signal
+from traffic.plan import TimingPlan
+from traffic.street import decisions
+from traffic.street.decisions import CityStreets
+from traffic.street.events import Event
+from traffic.street.groups import Group
+from traffic.street.health import Health, HealthRules
+from traffic.street.records import Origin, PlanSet, all_week
+from traffic.street.state import Street
+from traffic.street.watch import tick
+
+MIDNIGHT_MS = 1_795_017_600_000  # 2026-11-19 in Shanghai, a Thursday
+NOW_MS = MIDNIGHT_MS + 8 * 3_600_000
+CYCLE_MS = 60_000
+
+
+class Town:
+    """A state, and a log that grows by one commit a call."""
+
+    def __init__(self) -> None:
+        self.city = CityStreets(
+            {key: signal(key) for key in "abcd"}, (Group("a", ("a", "b", "c")), Group("d", ("d",)))
+        )
+        self.street = Street()
+        self.healths: dict[str, Health] = {}
+        self.rules = HealthRules()
+
+    def do(self, decide: Callable[[Street], tuple[Event, ...]]) -> tuple[Event, ...]:
+        """Write one commit."""
+        happened = decide(self.street)
+        if happened:
+            self.street.apply(happened, self.street.revision + 1)
+        return happened
+
+    def tick(self, now_ms: int) -> tuple[Event, ...]:
+        """Do what is due."""
+        return self.do(lambda s: tick(s, self.city, self.healths, now_ms, self.rules))
+
+    def approved_set(self, plans: tuple[TimingPlan, ...], now_ms: int = NOW_MS) -> str:
+        """Keep and approve plans, with the schedule that runs them always; its id."""
+        origin = Origin("王工", "import", now_ms)
+        set_id = next(self.street.next_ids())
+        self.do(
+            lambda s: decisions.make_plan_set(s, self.city, PlanSet(set_id, plans, origin), now_ms)
+        )
+        schedule_id = next(self.street.next_ids())
+        schedule = all_week(schedule_id, set_id, origin)
+        self.do(lambda s: decisions.make_schedule(s, self.city, schedule))
+        for kind, key in (("plan-set", set_id), ("schedule", schedule_id)):
+            self.do(lambda s, kind=kind, key=key: decisions.approve(s, kind, key, "李工", now_ms))
+        return schedule_id
+
+    def activate(self, schedule_id: str, now_ms: int, at_ms: int | None = None) -> tuple[str, ...]:
+        """Propose to put a schedule in force; the ids of its switches."""
+        happened = self.do(
+            lambda s: decisions.activate_safely(
+                s, self.city, s.schedule(schedule_id), at_ms=at_ms, by="李工", now_ms=now_ms
+            )
+        )
+        return tuple(event.switch.id for event in happened)
+
+    def acknowledge(self, switch_id: str, *signals: str, **refused: str) -> None:
+        """Controllers answer."""
+        self.do(lambda s: decisions.answer(s, switch_id, signals, refused))
+
+    def running(self, offset_s: int = 0) -> "Town":
+        """Put a first plan in force everywhere; from now on everybody acknowledges."""
+        self.activate(self.approved_set(tuple(plan(key, offset_s) for key in "abcd")), NOW_MS)
+        self.street.known = set("abcd")
+        return self
