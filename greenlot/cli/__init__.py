@@ -11,7 +11,7 @@ import typer
 
 import parking.errors
 import traffic.errors
-from greenlot.cli import backup, bench, car_parks, demo, serve, signals, token
+from greenlot.cli import backup, bench, call, car_parks, demo, doctor, serve, signals, token
 from greenlot.errors import GreenlotError
 from greenlot.storage import StorageError
 from parking.errors import ParkingError
@@ -34,6 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("call")(call.call)
+app.command("doctor")(doctor.doctor)
 app.add_typer(token.app, name="token", help="Give tokens out to callers of a server.")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore_backup)
