@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from traffic.errors import UnsafePlanError
-from traffic.intergreens import intergreen
+from traffic.intergreens import intergreen, waiting_lefts
 from traffic.plan import Stage, TimingPlan
 from traffic.safety import check_plan
 from traffic.signals import Phase, Signal
@@ -145,8 +145,9 @@ def _sequence(own: SignalStages, order: tuple[int, ...]) -> Sequence_:
     stages = []
     for k, after in zip(order, (*order[1:], order[0]), strict=True):
         stage = own.stages[k]
-        if after != (k + 1) % count:
-            between = intergreen(own.signal, stage.green_state, own.stages[after].green_state)
+        following = own.stages[after].green_state
+        if after != (k + 1) % count or waiting_lefts(own.signal, stage.green_state):
+            between = intergreen(own.signal, stage.green_state, following)
             stage = replace(stage, intergreen=between)
         stages.append(replace(stage, green_s=stage.min_green_s))
     return Sequence_(order, tuple(stages))
