@@ -9,7 +9,7 @@ monitor before it is taken.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -459,6 +459,10 @@ def longest_way_s(signal: Signal, old: TimingPlan, new: TimingPlan) -> int:
 
 @lru_cache(maxsize=4096)
 def _switch(signal: Signal, old: TimingPlan, new: TimingPlan, method: Method) -> Switch | None:
+    if method != "short-way":
+        # Where a signal may go over, and how far greens may be shortened, is the same.
+        found = _switch(signal, old, new, "short-way")
+        return None if found is None else replace(found, method=method, changes={})
     try:
         return Switch.between(signal, old, new, method, 0.25)
     except UnsafePlanError:

@@ -156,6 +156,13 @@ def _exceptions(schedule: Schedule) -> list[pb.DateException]:
     return [pb.DateException(date=day, day_plan=name) for day, name in schedule.exceptions]
 
 
+def schedule_days(
+    schedule: Schedule, city_id: str
+) -> tuple[list[pb.DayPlan], list[pb.DateException]]:
+    """Turn a schedule's day plans and exceptions into messages."""
+    return _day_plans(schedule, city_id), _exceptions(schedule)
+
+
 def schedule_parts(
     day_plans: Iterable[pb.DayPlan],
     exceptions: Iterable[pb.DateException],

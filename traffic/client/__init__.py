@@ -1,0 +1,1 @@
+"""The client side of ``SignalTimingService``, as a signal controller needs it."""
