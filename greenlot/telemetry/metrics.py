@@ -15,7 +15,6 @@ from prometheus_client.core import (
 )
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from greenlot.errors import StartError
 from greenlot.telemetry.statistics import Durations, Statistics
@@ -139,7 +138,7 @@ def _now(gauges: Gauges) -> Iterator[Metric]:
 
 def _fill(family: HistogramMetricFamily, labels: list[str], durations: Durations) -> None:
     counts, total = [], 0
-    names = [*(floatToGoString(bound) for bound in durations.bounds), "+Inf"]
+    names = [*(str(bound) for bound in durations.bounds), "+Inf"]
     for bound, count in zip(names, list(durations.buckets), strict=True):
         total += count
         counts.append((bound, float(total)))
