@@ -1,6 +1,7 @@
 """A batch from columns to columns: which pool each request gets, with the proof.
 
-Where all stays share an instant, requests to pools with the room of that instant is a
+Where nobody stands in another's way, each gets what is cheapest for him (``uncontested.py``). Where
+all stays share an instant, requests to pools with the room of that instant is a
 transportation problem, solved as a flow (``growth.py``); commitments that are higher at another
 instant are checked afterwards. Where that fails, or where stays come and go at different times
 and can follow each other on one space, ``program.py`` takes over.
@@ -21,6 +22,7 @@ from parking.allocation.reasons import full_from
 from parking.allocation.room import Room
 from parking.allocation.rows import Rows, find_rows
 from parking.allocation.tables import Flags, Ints, LotTable, RequestTable
+from parking.allocation.uncontested import cheapest_of_each
 from parking.allocation.wishes import Wishes
 from parking.errors import InvalidInputError
 from parking.ledger.profile import Profile
@@ -199,6 +201,11 @@ def _solve(
         bound = 0 if outside is None else int(outside.sum())
         return _Solved(np.full(n, -1, dtype=np.int64), 0, bound, "nothing feasible", 0)
     some = rows.end > rows.begin
+    if outside is None:
+        entry = cheapest_of_each(asked, rows, room)
+        if entry is not None:
+            cost_fen = int(rows.weight[entry[some]].sum())
+            return _Solved(entry, int(some.sum()), cost_fen, "cheapest of each", 0)
     shared_ms = int(asked.arrive_ms[some].max())
     if shared_ms < asked.leave_ms[some].min():
         found = _by_flow(rows, room.at(shared_ms), held, outside)
