@@ -212,7 +212,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         numbers.by_code[code] += 1
         if not numbers.is_stream:
             numbers.durations.add(took_s)
-        if policy.is_audited or self._limits.logs_all:
+        # What was refused has a line of its own.
+        if call.refusal is None and (policy.is_audited or self._limits.logs_all):
             log.info("call", code=code, took_ms=round(took_s * 1000, 1))
         if call.span is not None and self._tracing is not None:
             self._tracing.end(call, code)
@@ -249,6 +250,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         error: Any,
     ) -> None:
         """End a call with an error's code; raises what gRPC wants to see raised."""
+        if isinstance(error, RefusedError):
+            call.refusal = error
         self.leave(call, numbers)
         code = to_status(error).code
         self.told(call, policy, numbers, code_pb2.Code.Name(code))
