@@ -65,7 +65,11 @@ def unit_vectors(lon: Degrees, lat: Degrees) -> NDArray[np.float64]:
     """
     lon, lat = np.radians(lon), np.radians(lat)
     level = np.cos(lat)
-    return np.stack([level * np.cos(lon), level * np.sin(lon), np.sin(lat)], axis=-1)
+    x = level * np.cos(lon)
+    # Filled in place: "stack" takes several times as long for a few points.
+    points = np.empty((*x.shape, 3))
+    points[..., 0], points[..., 1], points[..., 2] = x, level * np.sin(lon), np.sin(lat)
+    return points
 
 
 def walk_s(walk_m: Metres) -> Seconds:

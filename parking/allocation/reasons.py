@@ -1,5 +1,7 @@
 """Why a pool was not given, and why a request was not served: one word each."""
 
+from functools import lru_cache
+
 import numba
 import numpy as np
 from scipy.spatial import cKDTree
@@ -91,7 +93,7 @@ def why_unserved(
     The reason that most of the pools in reach give; of equals, the first in ``REASONS``.
     """
     words = {int(i): NO_POOL_IN_REACH for i in requests}
-    if not len(city.pools):
+    if not len(city.pools) or not words:
         return words
     near = reach(asked, city, travel)
     for i in requests:
@@ -151,14 +153,21 @@ def _nearest(asked: RequestTable, city: LotTable) -> tuple[Ints, Ints]:
     requests, pools = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     for kind in np.unique(asked.space_class):
         own: Ints = np.flatnonzero(asked.space_class == kind)
-        there = np.flatnonzero(city.space_class == kind)
-        if not len(there):
+        there, tree = _of_class(city, int(kind))
+        if tree is None:
             continue
         many = min(LOOKED_AT, len(there))
-        _, near = cKDTree(city.position[city.lot_of[there]]).query(points[own], k=many)
+        _, near = tree.query(points[own], k=many)
         requests.append(np.repeat(own, many))
         pools.append(there[near.reshape(-1)])
     return np.concatenate(requests), np.concatenate(pools)
+
+
+@lru_cache(maxsize=512)
+def _of_class(city: LotTable, kind: int) -> tuple[Ints, cKDTree | None]:
+    """Return the pools of a class and where they are; a server asks about the same lots often."""
+    there: Ints = np.flatnonzero(city.space_class == kind)
+    return there, cKDTree(city.position[city.lot_of[there]]) if len(there) else None
 
 
 def full_from(asked: RequestTable, given: Ints, room: Room, request: Ints, pool: Ints) -> Ints:

@@ -12,6 +12,8 @@ from parking.allocation.rows import Rows
 from parking.allocation.tables import Flags, Ints, LotTable
 from parking.ledger.profile import Profile
 
+_NOT_GIVEN = np.iinfo(np.int64).min
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Room:
@@ -39,9 +41,9 @@ class Room:
         """Lay capacities and commitments out, in the order of the city's pools."""
         capacity = city.bookable
         if capacities:
-            capacity = np.array(
-                [capacities.get(pool.id, pool.bookable) for _, pool in city.pools], dtype=np.int64
-            )
+            given = [capacities.get(pool.id, _NOT_GIVEN) for _, pool in city.pools]
+            capacity = np.array(given, dtype=np.int64)
+            capacity = np.where(capacity == _NOT_GIVEN, city.bookable, capacity)
         empty = Profile()
         profiles = [committed.get(pool.id, empty) for _, pool in city.pools] if committed else []
         counts = [len(p.times_ms) for p in profiles] if committed else [0] * len(city.pools)

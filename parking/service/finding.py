@@ -23,8 +23,10 @@ from parking.wishes import request_of
 
 BATCH_WINDOW_S = 0.004
 """How long a request waits for others that it can be solved together with."""
-BUSY_WINDOW_S = 0.02
+BUSY_WINDOW_S = 0.025
 """The longest that it waits when many come: a batch costs little more than a single one."""
+SOLVING_SHARE = 1 / 16
+"""When many come they are gathered so long that solving takes no more than that part of the time."""
 SOLVE_TIME_S = 2.0
 """Most that a batch may think; then its best answer so far counts."""
 ON_LOOP_MAX = 32
@@ -113,7 +115,7 @@ class Finder:
                 self.solved(took_s)
             window_s = BATCH_WINDOW_S
             if len(batch) > 2:
-                window_s = max(window_s, min(BUSY_WINDOW_S, 4 * took_s))
+                window_s = max(window_s, min(BUSY_WINDOW_S, took_s / SOLVING_SHARE))
 
     def _refused(self, item: _Asked) -> bool:
         """Whether a driver may not book any more, now that the batch before is decided."""
