@@ -392,7 +392,7 @@ class Machine:
 
     def _number(self, rows: Sequence[tuple[int, str]], link: int) -> int | None:
         green = rows[0][1][link] in GREEN
-        if not green and rows[0][1][link] != "r":
+        if not green and rows[0][1][link] not in "rsu":
             return None
         left_s = 0
         for row_s, state in rows:

@@ -21,6 +21,7 @@ class ControllerCalls:
     """What controllers call."""
 
     desk: Desk
+    heartbeat_s: float = HEARTBEAT_S
 
     async def GetPlan(self, request: pb.GetPlanRequest, context: Context) -> pb.TimingPlan:
         """See proto/traffic/v1."""
@@ -63,7 +64,7 @@ class ControllerCalls:
                 revision = max(revision, told)
                 answer.revision = revision
                 yield answer
-                wait_s = min(HEARTBEAT_S, max(0.05, (due_ms - now_ms) / 1000))
+                wait_s = min(self.heartbeat_s, max(0.05, (due_ms - now_ms) / 1000))
                 try:
                     await asyncio.wait_for(changed.wait(), wait_s)
                 except TimeoutError:

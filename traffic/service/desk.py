@@ -71,6 +71,7 @@ class Desk:
         self.healths: dict[str, Health] = {}
         self.counts: dict[str, dict[str, pb.DetectorCount]] = {}
         self.is_ending = False
+        self.tick_s = TICK_S
         self._caller = caller
         self._store = store
         self._lock = asyncio.Lock()
@@ -194,7 +195,7 @@ class Desk:
     async def run(self) -> None:
         """Let time pass: decide switches, raise and clear alarms, take answers in."""
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(self.tick_s)
             with contextlib.suppress(StorageError):
                 await self.pass_time()
 
