@@ -9,11 +9,9 @@ canonical gRPC code.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -22,13 +20,14 @@ import structlog
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2
 
+from greenlot.call_ways import Way
 from greenlot.security.access import POLICIES, Policy
 from greenlot.security.callers import NOBODY
 from greenlot.security.guard import Guard, RefusedError
 from greenlot.security.ownership import Directory, NotOwnError, check_own
 from greenlot.security.rates import Bucket
 from greenlot.statuses import end_of_call, to_status
-from greenlot.telemetry.calls import CURRENT, REQUEST_ID, Call, request_id
+from greenlot.telemetry.calls import CURRENT, REQUEST_ID, Call, current, request_id
 from greenlot.telemetry.statistics import MethodStatistics, Statistics
 from greenlot.telemetry.tracing import Tracing
 
@@ -40,8 +39,6 @@ LOOK_S = 0.5
 STREAM_GRACE_S = 2.0
 """Streams that go on so long after the server began to stop are ended."""
 REFUSALS_LOGGED_PER_S = 20.0
-MESSAGES_PER_S = 100.0
-"""Most that is read from one stream of requests."""
 
 log = structlog.get_logger()
 
@@ -142,27 +139,21 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     async def _refuse(self, requests: object, context: Context) -> None:
         """Answer without having looked at any request."""
-        call = _current()
+        call = current()
         assert call.refusal is not None
         await self._fail(call, context, call.refusal)
 
     def _prepare(self, method: str, policy: Policy, handler: Handler) -> Handler:
         is_stream = handler.response_streaming or handler.request_streaming
-        way = _Way(self, policy, handler, self._statistics.method(method, is_stream=is_stream))
+        way = Way(self, policy, handler, self._statistics.method(method, is_stream=is_stream))
+        # As far as gRPC goes all requests are streams: so the way reads the message itself, and
+        # one that never comes is under the limits, too.
         if handler.response_streaming:
-            streaming = way.stream_stream if handler.request_streaming else way.unary_stream
-            make = (
-                grpc.stream_stream_rpc_method_handler
-                if handler.request_streaming
-                else grpc.unary_stream_rpc_method_handler
+            return grpc.stream_stream_rpc_method_handler(
+                way.many_answers, None, handler.response_serializer
             )
-            return make(streaming, None, handler.response_serializer)
-        if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(
-                way.stream_unary, None, handler.response_serializer
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            way.unary_unary, None, handler.response_serializer
+        return grpc.stream_unary_rpc_method_handler(
+            way.one_answer, None, handler.response_serializer
         )
 
     # Calls under way
@@ -316,126 +307,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if call.refusal is None:
             call.refusal = why
             task.cancel()
-
-
-class _Way:
-    """The way of one method's calls through the interceptor, one kind of call each."""
-
-    def __init__(
-        self,
-        home: CallInterceptor,
-        policy: Policy,
-        handler: Handler,
-        numbers: MethodStatistics,
-    ) -> None:
-        self._home = home
-        self._policy = policy
-        self._numbers = numbers
-        self._parse = handler.request_deserializer or bytes
-        self._inner: Any = (
-            handler.unary_unary
-            or handler.unary_stream
-            or handler.stream_unary
-            or handler.stream_stream
-        )
-        self._writes = inspect.iscoroutinefunction(self._inner)
-        """Whether a streaming handler writes by itself, instead of yielding."""
-
-    async def unary_unary(self, raw: bytes, context: Context) -> Any:
-        """One request, one answer."""
-        call = _current()
-        home, policy, numbers = self._home, self._policy, self._numbers
-        try:
-            home.enter(call, policy, numbers)
-            request = await home.check(call, policy, raw, self._parse)
-            answer = await self._inner(request, context)
-        except BaseException as error:
-            await self._broken(call, context, error)
-            raise
-        home.leave(call, numbers)
-        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
-        home.told(call, policy, numbers, "OK")
-        return answer
-
-    async def stream_unary(self, requests: AsyncIterator[bytes], context: Context) -> Any:
-        """Many requests, one answer."""
-        call = _current()
-        try:
-            self._home.enter(call, self._policy, self._numbers)
-            answer = await self._inner(self._checked(call, requests), context)
-        except BaseException as error:
-            await self._broken(call, context, error)
-            raise
-        self._finished(call, context)
-        return answer
-
-    async def unary_stream(self, raw: bytes, context: Context) -> None:
-        """One request, many answers."""
-        call = _current()
-        try:
-            self._home.enter(call, self._policy, self._numbers)
-            request = await self._home.check(call, self._policy, raw, self._parse)
-            await self._write(call, request, context)
-        except BaseException as error:
-            await self._broken(call, context, error)
-            raise
-        self._finished(call, context)
-
-    async def stream_stream(self, requests: AsyncIterator[bytes], context: Context) -> None:
-        """Many requests, many answers."""
-        call = _current()
-        try:
-            self._home.enter(call, self._policy, self._numbers)
-            await self._write(call, self._checked(call, requests), context)
-        except BaseException as error:
-            await self._broken(call, context, error)
-            raise
-        self._finished(call, context)
-
-    async def _write(self, call: Call, request: Any, context: Context) -> None:
-        if self._writes:
-            await self._inner(request, context)
-            return
-        async with aclosing(self._inner(request, context)) as answers:
-            async for answer in answers:
-                call.is_writing = True
-                await context.write(answer)
-                call.is_writing = False
-
-    async def _checked(self, call: Call, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-        pace = Bucket(MESSAGES_PER_S, time.monotonic)
-        async for raw in requests:
-            if not pace.take():
-                # Not read on: the caller's own flow control slows it down.
-                await asyncio.sleep(pace.wait_s())
-            yield await self._home.check(call, self._policy, raw, self._parse)
-
-    def _finished(self, call: Call, context: Context) -> None:
-        self._home.leave(call, self._numbers)
-        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
-        self._home.told(call, self._policy, self._numbers, "OK")
-
-    async def _broken(self, call: Call, context: Context, error: BaseException) -> None:
-        """End a call that did not come to its end; returns where gRPC has to see the error."""
-        home, policy, numbers = self._home, self._policy, self._numbers
-        if isinstance(error, asyncio.CancelledError) and call.refusal is not None:
-            # Ended by this server. Where an answer is half sent there is nothing more to say.
-            task = asyncio.current_task()
-            if task is not None and not call.is_writing:
-                task.uncancel()
-                await home.fail(call, context, policy, numbers, call.refusal)
-        is_ours = isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError)
-        if is_ours and not context.done():
-            await home.fail(call, context, policy, numbers, error)
-        home.leave(call, numbers)
-        code = context.code()
-        home.told(call, policy, numbers, getattr(code, "name", None) or "CANCELLED")
-
-
-def _current() -> Call:
-    call = CURRENT.get()
-    assert call is not None, "a call that did not come through the interceptor"
-    return call
 
 
 def _crowded(message: str) -> RefusedError:

@@ -57,6 +57,13 @@ class Call:
 CURRENT: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
+def current() -> Call:
+    """Return the call that is under way; there must be one."""
+    call = CURRENT.get()
+    assert call is not None, "a call that did not come through the interceptor"
+    return call
+
+
 def request_id(given: Any) -> str:
     """Return a caller's request id if it can be one, else a fresh one.
 
