@@ -2,23 +2,25 @@
 
     python -m benchmarks.interceptor_cost [--rounds N]
 
-Prints the time per call of one closed-loop client on one connection, and of the door alone: its
-coroutines driven by hand, without sockets, which is what the server's core spends on it.
+A server process has both, each at a port of its own; one client calls one after the other. What
+counts is the processor time that the server process spends on a call, which other work on the
+machine hardly changes; the time that the client waits is shown beside it.
 """
 
 import argparse
 import asyncio
+import multiprocessing
 import os
 import statistics
 import tempfile
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import grpc
 
 from greenlot.interceptors import CallInterceptor
-from greenlot.security.access import Own
 from greenlot.security.callers import Caller, Role
 from greenlot.security.guard import Guard
 from greenlot.security.token_file import TokenFile, change_tokens
@@ -29,6 +31,7 @@ from parking.v1 import parking_pb2 as pb
 METHOD = "/parking.v1.ParkingService/GetReservation"
 REQUEST = pb.GetReservationRequest(name="cities/c/reservations/" + "0" * 32)
 CALLS = 1_000
+ROLES = (Role.APP, Role.OPERATOR)
 
 
 class Directory:
@@ -62,97 +65,88 @@ def door(directory: Path, role: Role) -> tuple[CallInterceptor, str]:
     return CallInterceptor(guard, Directory(), Statistics()), token
 
 
-class Details:
-    """Headers of a call, as gRPC gives them."""
+def serve(directory: Path, pipe: Connection) -> None:
+    """Run both servers; say the ports and a token, and then the processor time when asked."""
 
-    method = METHOD
+    async def main() -> None:
+        servers, ports, tokens = [], [], []
+        for role in (None, *ROLES):
+            interceptors = []
+            token = None
+            if role is not None:
+                interceptor, token = door(directory, role)
+                interceptors = [interceptor]
+            server, port = await served(interceptors)
+            servers.append(server)
+            ports.append(port)
+            tokens.append(token)
+        pipe.send((ports, tokens))
+        loop = asyncio.get_running_loop()
+        while await loop.run_in_executor(None, pipe.recv):
+            pipe.send(time.process_time())
+        for server in servers:
+            await server.stop(None)
 
-    def __init__(self, token: str) -> None:
-        self.invocation_metadata = (
-            ("user-agent", "grpc-python/1.85"),
-            ("authorization", f"Bearer {token}"),
-        )
-
-
-class Context:
-    def set_trailing_metadata(self, metadata: Any) -> None:
-        self.trailing = metadata
-
-
-async def alone_us(interceptor: CallInterceptor, token: str, calls: int = 20_000) -> float:
-    """Time of the door without any socket, less that of what it stands around, us a call."""
-    raw = REQUEST.SerializeToString()
-    details: Any = Details(token)
-
-    async def continuation(_: Any) -> Any:
-        return HANDLER
-
-    context: Any = Context()
-    began = time.perf_counter()
-    for _ in range(calls):
-        handler: Any = await interceptor.intercept_service(continuation, details)
-        await handler.unary_unary(raw, context)
-    through = time.perf_counter() - began
-    began = time.perf_counter()
-    for _ in range(calls):
-        await echo(HANDLER.request_deserializer(raw), context)  # type: ignore[misc]
-    return (through - (time.perf_counter() - began)) / calls * 1e6
+    asyncio.run(main())
 
 
 async def served(interceptors: list[Any]) -> tuple[grpc.aio.Server, int]:
     server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
-    server.add_generic_rpc_handlers(
-        (
-            grpc.method_handlers_generic_handler(
-                "parking.v1.ParkingService", {"GetReservation": HANDLER}
-            ),
-        )
+    handlers = grpc.method_handlers_generic_handler(
+        "parking.v1.ParkingService", {"GetReservation": HANDLER}
     )
+    server.add_generic_rpc_handlers((handlers,))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     return server, port
 
 
-async def round_us(port: int, token: str | None) -> float:
-    """Median time of one call after the other, us."""
+def cpu_s(pipe: Connection) -> float:
+    pipe.send(True)
+    return float(pipe.recv())
+
+
+def one_round(pipe: Connection, port: int, token: str | None) -> tuple[float, float]:
+    """Server's processor time and client's median time of a call, us."""
     metadata = (("authorization", f"Bearer {token}"),) if token else None
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = channel.unary_unary(
             METHOD, pb.GetReservationRequest.SerializeToString, pb.GetReservationRequest.FromString
         )
+        call(REQUEST, metadata=metadata)
         took = []
+        before = cpu_s(pipe)
         for _ in range(CALLS):
             began = time.perf_counter()
-            await call(REQUEST, metadata=metadata)
+            call(REQUEST, metadata=metadata)
             took.append(time.perf_counter() - began)
-    return statistics.median(took) * 1e6
+        spent = (cpu_s(pipe) - before) / CALLS
+    return spent * 1e6, statistics.median(took) * 1e6
 
 
-async def main(rounds: int) -> None:
+def main(rounds: int) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
     with tempfile.TemporaryDirectory() as directory:
-        for role in (Role.APP, Role.OPERATOR):
-            interceptor, token = door(Path(directory), role)
-            times = [await alone_us(interceptor, token) for _ in range(5)]
-            print(f"the door alone, {role}: {statistics.median(times):.1f} us a call")
-        interceptor, token = door(Path(directory), Role.APP)
-        bare, bare_port = await served([])
-        kept, kept_port = await served([interceptor])
-        pairs = [
-            (await round_us(bare_port, None), await round_us(kept_port, token))
-            for _ in range(rounds)
-        ]
-        extra = statistics.median(b - a for a, b in pairs)
-        print(
-            f"echo over a socket, client and server on one loop, median of {rounds} rounds of "
-            f"{CALLS}: {statistics.median(a for a, _ in pairs):.0f} us bare, "
-            f"{statistics.median(b for _, b in pairs):.0f} us through the door; {extra:+.0f} us"
-        )
-        print(f"load average {os.getloadavg()[0]:.1f}")
-        await bare.stop(None)
-        await kept.stop(None)
+        process = context.Process(target=serve, args=(Path(directory), theirs))
+        process.start()
+        ports, tokens = ours.recv()
+        found: list[list[tuple[float, float]]] = [[] for _ in ports]
+        for _ in range(rounds):
+            for k, (port, token) in enumerate(zip(ports, tokens, strict=True)):
+                found[k].append(one_round(ours, port, token))
+        ours.send(False)
+        process.join()
+    print(f"median of {rounds} rounds of {CALLS} calls; load average {os.getloadavg()[0]:.1f}")
+    print("                     server's processor time, us     client waits, us")
+    for name, rows in zip(("bare echo", *ROLES), found, strict=True):
+        more = statistics.median(row[0] - bare[0] for row, bare in zip(rows, found[0], strict=True))
+        cpu, waits = (statistics.median(row[k] for row in rows) for k in (0, 1))
+        extra = "" if name == "bare echo" else f" ({more:+.1f})"
+        print(f"{name:<20} {cpu:>8.1f}{extra:<20} {waits:>16.0f}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=8)
-    asyncio.run(main(parser.parse_args().rounds))
+    parser.add_argument("--rounds", type=int, default=12)
+    main(parser.parse_args().rounds)

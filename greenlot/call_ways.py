@@ -11,10 +11,12 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2
 
 from greenlot.security.access import Policy
 from greenlot.security.guard import RefusedError
+from greenlot.security.ownership import Directory, NotOwnError, check_own
 from greenlot.security.rates import Bucket
 from greenlot.telemetry.calls import REQUEST_ID, Call, current
 from greenlot.telemetry.statistics import MethodStatistics
@@ -39,18 +41,29 @@ class Way:
         Of the method.
     handler
         The service's own.
+    directory
+        Knows whose something is.
+    is_logged
+        Each call is a line in the log.
     """
 
     def __init__(
         self,
+        *,
         home: CallInterceptor,
         policy: Policy,
         handler: grpc.RpcMethodHandler[Any, Any],
         numbers: MethodStatistics,
+        directory: Directory,
+        is_logged: bool,
     ) -> None:
+        self.policy = policy
+        self.numbers = numbers
+        self.is_logged = is_logged
+        self.max_s = float("inf") if policy.max_s is None else policy.max_s
         self._home = home
-        self._policy = policy
-        self._numbers = numbers
+        self._directory = directory
+        self._own = {role: own for role, own in policy.own.items() if role not in policy.roles}
         self._parse = handler.request_deserializer or bytes
         self._is_streamed = handler.request_streaming
         self._inner: Any = (
@@ -66,33 +79,64 @@ class Way:
         """Answer once."""
         call = current()
         try:
-            self._home.enter(call, self._policy, self._numbers)
-            answer = await self._inner(await self._asked(call, requests, context), context)
+            self._home.enter(call, self)
+            if self._is_streamed:
+                asked: Any = self._checked(call, requests)
+            else:
+                asked = self._read(await context.read())
+                if self._own:
+                    await self._check_own(call, asked)
+            answer = await self._inner(asked, context)
         except BaseException as error:
             await self._broken(call, context, error)
             raise
-        self._finished(call, context)
+        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
+        self._home.finish(call, self, "OK")
         return answer
 
     async def many_answers(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """Answer with a stream."""
         call = current()
         try:
-            self._home.enter(call, self._policy, self._numbers)
-            await self._write(call, await self._asked(call, requests, context), context)
+            self._home.enter(call, self)
+            if self._is_streamed:
+                asked: Any = self._checked(call, requests)
+            else:
+                asked = self._read(await context.read())
+                await self._check_own(call, asked)
+            await self._write(call, asked, context)
         except BaseException as error:
             await self._broken(call, context, error)
             raise
-        self._finished(call, context)
+        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
+        self._home.finish(call, self, "OK")
 
-    async def _asked(self, call: Call, requests: AsyncIterator[bytes], context: Context) -> Any:
-        """Return what the service is asked: one request, or all that come."""
-        if self._is_streamed:
-            return self._checked(call, requests)
-        raw = await context.read()
+    def _read(self, raw: Any) -> Any:
+        """Return the request that a message holds, or raise RefusedError."""
         if raw is grpc.aio.EOF:
             raise RefusedError(code_pb2.INVALID_ARGUMENT, "MALFORMED", "there is no message")
-        return await self._home.check(call, self._policy, raw, self._parse)
+        if len(raw) > self.policy.max_bytes:
+            raise RefusedError(
+                code_pb2.RESOURCE_EXHAUSTED,
+                "SIZE",
+                f"a message of {len(raw)} bytes; expected at most {self.policy.max_bytes}",
+            )
+        try:
+            return self._parse(raw)
+        except (DecodeError, UnicodeDecodeError, ValueError):
+            # Not chained: its text may quote the message.
+            raise RefusedError(
+                code_pb2.INVALID_ARGUMENT, "MALFORMED", "the message cannot be read"
+            ) from None
+
+    async def _check_own(self, call: Call, request: Any) -> None:
+        own = self._own.get(call.caller.role) if call.caller.role is not None else None
+        if own is None:
+            return
+        try:
+            await check_own(call.caller, own, request, self._directory)
+        except NotOwnError as error:
+            raise RefusedError(code_pb2.PERMISSION_DENIED, "NOT_OWN", str(error)) from None
 
     async def _checked(self, call: Call, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
         pace = Bucket(MESSAGES_PER_S, time.monotonic)
@@ -100,7 +144,9 @@ class Way:
             if not pace.take():
                 # Not read on: the caller's own flow control slows it down.
                 await asyncio.sleep(pace.wait_s())
-            yield await self._home.check(call, self._policy, raw, self._parse)
+            request = self._read(raw)
+            await self._check_own(call, request)
+            yield request
 
     async def _write(self, call: Call, asked: Any, context: Context) -> None:
         if self._writes:
@@ -112,23 +158,16 @@ class Way:
                 await context.write(answer)
                 call.is_writing = False
 
-    def _finished(self, call: Call, context: Context) -> None:
-        self._home.leave(call, self._numbers)
-        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
-        self._home.told(call, self._policy, self._numbers, "OK")
-
     async def _broken(self, call: Call, context: Context, error: BaseException) -> None:
         """End a call that did not come to its end; returns where gRPC has to see the error."""
-        home, policy, numbers = self._home, self._policy, self._numbers
         if isinstance(error, asyncio.CancelledError) and call.refusal is not None:
             # Ended by this server. Where an answer is half sent there is nothing more to say.
             task = asyncio.current_task()
             if task is not None and not call.is_writing:
                 task.uncancel()
-                await home.fail(call, context, policy, numbers, call.refusal)
+                await self._home.fail(call, context, self, call.refusal)
         is_ours = isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError)
         if is_ours and not context.done():
-            await home.fail(call, context, policy, numbers, error)
-        home.leave(call, numbers)
+            await self._home.fail(call, context, self, error)
         code = context.code()
-        home.told(call, policy, numbers, getattr(code, "name", None) or "CANCELLED")
+        self._home.finish(call, self, getattr(code, "name", None) or "CANCELLED")

@@ -17,18 +17,17 @@ from typing import Any, TypeAlias
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
 from google.rpc import code_pb2
 
 from greenlot.call_ways import Way
 from greenlot.security.access import POLICIES, Policy
 from greenlot.security.callers import NOBODY
 from greenlot.security.guard import Guard, RefusedError
-from greenlot.security.ownership import Directory, NotOwnError, check_own
+from greenlot.security.ownership import Directory
 from greenlot.security.rates import Bucket
 from greenlot.statuses import end_of_call, to_status
 from greenlot.telemetry.calls import CURRENT, REQUEST_ID, Call, current, request_id
-from greenlot.telemetry.statistics import MethodStatistics, Statistics
+from greenlot.telemetry.statistics import Statistics
 from greenlot.telemetry.tracing import Tracing
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -95,6 +94,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._tracing = tracing
         self._prepared: dict[str, tuple[Policy | None, Handler]] = {}
         self._running: dict[Call, asyncio.Task[Any]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._calls = 0
         self._streams: Counter[str] = Counter()
         self._refusals = Bucket(REFUSALS_LOGGED_PER_S, time.monotonic)
@@ -145,7 +145,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _prepare(self, method: str, policy: Policy, handler: Handler) -> Handler:
         is_stream = handler.response_streaming or handler.request_streaming
-        way = Way(self, policy, handler, self._statistics.method(method, is_stream=is_stream))
+        way = Way(
+            home=self,
+            policy=policy,
+            handler=handler,
+            numbers=self._statistics.method(method, is_stream=is_stream),
+            directory=self._directory,
+            is_logged=policy.is_audited or self._limits.logs_all,
+        )
         # As far as gRPC goes all requests are streams: so the way reads the message itself, and
         # one that never comes is under the limits, too.
         if handler.response_streaming:
@@ -158,94 +165,55 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     # Calls under way
 
-    def enter(self, call: Call, policy: Policy, numbers: MethodStatistics) -> None:
+    def enter(self, call: Call, way: Way) -> None:
         """Begin a call, or raise RefusedError where there are too many."""
-        limits = self._limits
+        numbers, most = way.numbers, way.policy.max_at_once
+        if most is not None and numbers.in_flight >= most:
+            raise _crowded("too many calls of this kind are under way")
         if numbers.is_stream:
             name = call.caller.name
-            is_full = len(self._running) - self._calls >= limits.streams
+            is_full = len(self._running) - self._calls >= self._limits.streams
             if is_full or (name and self._streams[name] >= call.caller.max_streams):
                 raise _crowded("too many streams are open")
             self._streams[name] += 1
         else:
-            if self._calls >= limits.in_flight:
+            if self._calls >= self._limits.in_flight:
                 raise _crowded("too many calls are under way")
             self._calls += 1
-        if policy.max_at_once is not None and numbers.in_flight >= policy.max_at_once:
-            self._left(call, numbers)
-            raise _crowded("too many calls of this kind are under way")
-        if policy.max_s is not None:
-            call.ends_s = call.began_s + policy.max_s
+        call.ends_s = call.began_s + way.max_s
         numbers.in_flight += 1
-        task = asyncio.current_task()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        # Told which loop it is: to ask for it takes a call of the system.
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._running[call] = task
 
-    def leave(self, call: Call, numbers: MethodStatistics) -> None:
-        """End a call that had begun."""
-        if self._running.pop(call, None) is None:
-            return
-        numbers.in_flight -= 1
-        self._left(call, numbers)
-
-    def _left(self, call: Call, numbers: MethodStatistics) -> None:
-        if not numbers.is_stream:
-            self._calls -= 1
-            return
-        name = call.caller.name
-        self._streams[name] -= 1
-        if not self._streams[name]:
-            del self._streams[name]
-
-    def told(self, call: Call, policy: Policy, numbers: MethodStatistics, code: str) -> None:
-        """Count and log how a call ended."""
+    def finish(self, call: Call, way: Way, code: str) -> None:
+        """End a call, count and log it; one that was not let in has not begun."""
+        numbers = way.numbers
+        if self._running.pop(call, None) is not None:
+            numbers.in_flight -= 1
+            if numbers.is_stream:
+                self._streams[call.caller.name] -= 1
+            else:
+                self._calls -= 1
         took_s = time.monotonic() - call.began_s
         numbers.by_code[code] += 1
         if not numbers.is_stream:
             numbers.durations.add(took_s)
         # What was refused has a line of its own.
-        if call.refusal is None and (policy.is_audited or self._limits.logs_all):
+        if way.is_logged and call.refusal is None:
             log.info("call", code=code, took_ms=round(took_s * 1000, 1))
         if call.span is not None and self._tracing is not None:
             self._tracing.end(call, code)
+            call.span = None
 
-    async def check(self, call: Call, policy: Policy, raw: bytes, parse: Any) -> Any:
-        """Return the request that a message holds, or raise RefusedError."""
-        if len(raw) > policy.max_bytes:
-            raise RefusedError(
-                code_pb2.RESOURCE_EXHAUSTED,
-                "SIZE",
-                f"a message of {len(raw)} bytes; expected at most {policy.max_bytes}",
-            )
-        try:
-            request = parse(raw)
-        except (DecodeError, UnicodeDecodeError, ValueError):
-            # Not chained: its text may quote the message.
-            raise RefusedError(
-                code_pb2.INVALID_ARGUMENT, "MALFORMED", "the message cannot be read"
-            ) from None
-        role = call.caller.role
-        if role is not None and role in policy.own and role not in policy.roles:
-            try:
-                await check_own(call.caller, policy.own[role], request, self._directory)
-            except NotOwnError as error:
-                raise RefusedError(code_pb2.PERMISSION_DENIED, "NOT_OWN", str(error)) from None
-        return request
-
-    async def fail(
-        self,
-        call: Call,
-        context: Context,
-        policy: Policy,
-        numbers: MethodStatistics,
-        error: Any,
-    ) -> None:
+    async def fail(self, call: Call, context: Context, way: Way, error: Any) -> None:
         """End a call with an error's code; raises what gRPC wants to see raised."""
         if isinstance(error, RefusedError):
             call.refusal = error
-        self.leave(call, numbers)
-        code = to_status(error).code
-        self.told(call, policy, numbers, code_pb2.Code.Name(code))
+        self.finish(call, way, code_pb2.Code.Name(to_status(error).code))
         await self._fail(call, context, error)
 
     async def _fail(self, call: Call, context: Context, error: Exception) -> None:

@@ -97,7 +97,11 @@ class Guard:
         """
         if policy is not None and policy.is_public:
             return NOBODY, None
-        caller, token_id = self._known(header)
+        if header is None and self.lets_anonymous:
+            caller: Caller = ANONYMOUS
+            token_id = None
+        else:
+            caller, token_id = self._known(header)
         if policy is None or not policy.allows(caller.role):
             raise RefusedError(
                 code_pb2.PERMISSION_DENIED,
@@ -118,8 +122,6 @@ class Guard:
 
     def _known(self, header: object) -> tuple[Caller, str | None]:
         if header is None:
-            if self.lets_anonymous:
-                return ANONYMOUS, None
             raise _unknown("NO_TOKEN", "a token is needed: authorization: Bearer ...")
         if not isinstance(header, str) or not header.startswith(SCHEMES):
             raise _unknown("NO_TOKEN", "authorization: expected Bearer and a token")
