@@ -1,6 +1,5 @@
 """A city's signals under faults: servers killed, networks cut, plans switched, over midnight."""
 
-import contextlib
 import random
 import subprocess
 import sys
@@ -184,12 +183,16 @@ class Engineer:
             self.schedules.append(made.name)
 
     def activate(self, schedule: str) -> pb.ActivateResponse | None:
-        """Propose a schedule; None where the server is away or a switch is under way."""
+        """Propose a schedule, again and again until answered; None = a switch is under way."""
         request = pb.ActivateRequest(
             parent=self._parent, request_id=str(uuid.uuid4()), schedule=schedule
         )
-        with contextlib.suppress(grpc.RpcError):
-            return self._stub.Activate(request, timeout=60)
+        for _ in range(20):
+            try:
+                return self._stub.Activate(request, timeout=10, wait_for_ready=True)
+            except grpc.RpcError as error:
+                if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+                    return None
         return None
 
     def close(self) -> None:
@@ -283,11 +286,16 @@ class _Acts:
         groups: tuple[Group, ...],
     ) -> None:
         self._report, self._server, self._proxy = report, server, proxy
-        self._engineer, self._rng = engineer, rng
+        self._engineer = engineer
         # Not at the very end, so that the last recovery is seen.
         last = seconds - CUT_S - 2 * report.most_s
-        self._faults = sorted(rng.sample(range(200, last), faults))
-        self._switches = set(range(330, last, 400))
+        moments = sorted(rng.sample(range(200, last), faults))
+        kinds = ["kill", "silence", "reset"]
+        # Each kind comes up; their order is by chance.
+        picked = [kinds[k % len(kinds)] for k in range(faults)]
+        rng.shuffle(picked)
+        self._faults = list(zip(moments, picked, strict=True))
+        self._switches = set(range(150, last, 450))
         self._mend_at: int | None = None
         self._starting: threading.Thread | None = None
         self._apart_since: int | None = None
@@ -307,17 +315,17 @@ class _Acts:
             self._next += 1
             schedule = self._engineer.schedules[self._next % 2]
             self._spawn(lambda: self._engineer.activate(schedule))
-        if self._faults and second >= self._faults[0]:
+        if self._faults and second >= self._faults[0][0]:
             if self._mend_at is not None or not self._server.is_up:
                 return
-            self._faults.pop(0)
-            if self._rng.random() < 0.5:
+            _, kind = self._faults.pop(0)
+            if kind == "kill":
                 self._report.kills += 1
                 self._server.kill()
                 self._spawn(self._server.start)
             else:
                 self._report.cuts += 1
-                self._proxy.cut(reset=self._rng.random() < 0.5)
+                self._proxy.cut(reset=kind == "reset")
                 self._mend_at = second + CUT_S
 
     def _spawn(self, work: object) -> None:

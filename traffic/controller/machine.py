@@ -437,9 +437,13 @@ def longest_way_s(signal: Signal, old: TimingPlan, new: TimingPlan) -> int:
     UnsafePlanError
         No safe way leads from the one plan to the other.
     """
-    plain = old.with_offset(0), new.with_offset(0)
-    short = _switch(signal, *plain, "short-way")
-    dwell = _switch(signal, *plain, "dwell")
+    return _longest_way_s(signal, old.with_offset(0), new.with_offset(0))
+
+
+@lru_cache(maxsize=65536)
+def _longest_way_s(signal: Signal, old: TimingPlan, new: TimingPlan) -> int:
+    short = _switch(signal, old, new, "short-way")
+    dwell = _switch(signal, old, new, "dwell")
     if short is None or dwell is None:
         raise UnsafePlanError("no safe way leads into the new plan", where=f"signal {signal.id}")
     common = {a for a, b in dwell.pairs if old.stages[a].green_state == new.stages[b].green_state}

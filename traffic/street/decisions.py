@@ -125,13 +125,17 @@ def ways_of_activation(
     street: Street, city: CityStreets, schedule: Schedule, now_ms: int
 ) -> tuple[Change, ...]:
     """Return every change of plans that putting a schedule in force may bring."""
+    # Groups have a switch each, and mostly the same plan sets.
+    before = {
+        old_id
+        for switch in street.switches.values()
+        if switch.is_open or _is_held(street, switch, now_ms)
+        for old_id in switch.schedule.plan_sets
+    }
     changes = list(_changes_within(street, schedule))
-    for switch in street.switches.values():
-        if not switch.is_open and not _is_held(street, switch, now_ms):
-            continue
-        for old_id in switch.schedule.plan_sets:
-            for new_id in schedule.plan_sets:
-                changes += _changes(street, old_id, new_id)
+    for old_id in sorted(before):
+        for new_id in schedule.plan_sets:
+            changes += _changes(street, old_id, new_id)
     return tuple(changes)
 
 
