@@ -11,7 +11,18 @@ import typer
 
 import parking.errors
 import traffic.errors
-from greenlot.cli import backup, bench, call, car_parks, demo, doctor, serve, signals, token
+from greenlot.cli import (
+    backup,
+    bench,
+    call,
+    car_parks,
+    controller,
+    demo,
+    doctor,
+    serve,
+    signals,
+    token,
+)
 from greenlot.errors import GreenlotError
 from greenlot.storage import StorageError
 from parking.errors import ParkingError
@@ -36,6 +47,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("call")(call.call)
 app.command("doctor")(doctor.doctor)
+app.command("controller")(controller.controller)
 app.add_typer(token.app, name="token", help="Give tokens out to callers of a server.")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore_backup)
