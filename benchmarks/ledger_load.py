@@ -33,7 +33,7 @@ from tests.reliability.server_process import ServerProcess
 
 CLIENTS = 2
 """Client processes at saturation: one alone is as busy as the echo, and would be measured."""
-AT_ONCE = 64
+AT_ONCE = 128
 """Drivers at once at saturation, in all."""
 P99_MS = {100: 50.0, 300: 100.0}
 SHARE_OF_ECHO = 0.4

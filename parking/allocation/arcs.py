@@ -6,6 +6,7 @@ so that travel times are asked only for pairs that nothing else speaks against.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -179,6 +180,7 @@ def stay_prices(asked: RequestTable, city: LotTable, request: Ints, pool: Ints) 
     )
 
 
+@lru_cache(maxsize=2)
 def different_stays(asked: RequestTable) -> tuple[Ints, Ints]:
     """Return the different stays, shape (stays, 2), and the number of each request's."""
     arrive, leave = asked.arrive_ms, asked.leave_ms

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import Self
 
 import numba
@@ -12,7 +11,11 @@ from parking.allocation.rows import Rows
 from parking.allocation.tables import Flags, Ints, LotTable
 from parking.ledger.profile import Profile
 
+EMPTY = Profile()
+LAID_MAX = 10_000
 _NOT_GIVEN = np.iinfo(np.int64).min
+_laid: dict[str, tuple[Profile, Ints, Ints]] = {}
+"""The profile of each pool that was laid out last: from batch to batch most are the same."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,14 +47,19 @@ class Room:
             given = [capacities.get(pool.id, _NOT_GIVEN) for _, pool in city.pools]
             capacity = np.array(given, dtype=np.int64)
             capacity = np.where(capacity == _NOT_GIVEN, city.bookable, capacity)
-        empty = Profile()
-        profiles = [committed.get(pool.id, empty) for _, pool in city.pools] if committed else []
-        counts = [len(p.times_ms) for p in profiles] if committed else [0] * len(city.pools)
+        capacity = np.maximum(0, capacity)
+        if not committed:
+            nothing = np.zeros(0, dtype=np.int64)
+            return cls(capacity, np.zeros(len(capacity) + 1, dtype=np.int64), nothing, nothing)
+        ids = [pool.id for _, pool in city.pools]
+        laid = [_columns(key, committed.get(key, EMPTY)) for key in ids]
+        first = np.zeros(len(capacity) + 1, dtype=np.int64)
+        np.cumsum([len(times) for _, times, _ in laid], out=first[1:])
         return cls(
-            np.maximum(0, capacity),
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            np.fromiter(chain.from_iterable(p.times_ms for p in profiles), dtype=np.int64),
-            np.fromiter(chain.from_iterable(p.levels for p in profiles), dtype=np.int64),
+            capacity,
+            first,
+            np.concatenate([times for _, times, _ in laid]),
+            np.concatenate([levels for _, _, levels in laid]),
         )
 
     def at(self, time_ms: int) -> Ints:
@@ -77,6 +85,18 @@ class Room:
             return rows
         cuts = np.searchsorted(request[keep], np.arange(len(rows.begin) + 1))
         return Rows(cuts[:-1], cuts[1:], pool[keep], rows.weight[entry[keep]], rows.pools)
+
+
+def _columns(pool_id: str, profile: Profile) -> tuple[Profile, Ints, Ints]:
+    """Return a profile with its times and levels as arrays."""
+    known = _laid.get(pool_id)
+    if known is None or known[0] is not profile:
+        times = np.array(profile.times_ms, dtype=np.int64)
+        known = (profile, times, np.array(profile.levels, dtype=np.int64))
+        if len(_laid) >= LAID_MAX:
+            _laid.clear()
+        _laid[pool_id] = known
+    return known
 
 
 @numba.njit(cache=True, nogil=True)
