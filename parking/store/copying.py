@@ -22,7 +22,7 @@ from parking.store.embedded import (
     MIGRATIONS,
     SELECT_EVENTS,
 )
-from parking.store.occupancy import changes
+from parking.store.occupancy import everything
 from parking.store.server import count_occupancy
 
 CHUNK_ROWS = 5000
@@ -143,7 +143,7 @@ def _copy_in(connection: Connection, city: str, file: apsw.Connection, state: Le
             while chunk := [(city, *values) for values in islice(rows, CHUNK_ROWS)]:
                 cursor.executemany(statement, chunk)
     connection.execute(sql.MOVE_HEAD, (state.revision, city))
-    count_occupancy(connection, city, changes(LedgerState(), state, ()))
+    count_occupancy(connection, city, everything(state))
 
 
 def _opened(path: Path) -> apsw.Connection:
