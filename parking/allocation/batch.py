@@ -24,7 +24,7 @@ from parking.allocation.rows import Rows, find_rows
 from parking.allocation.tables import Flags, Ints, LotTable, RequestTable
 from parking.allocation.uncontested import cheapest_of_each
 from parking.allocation.wishes import Wishes
-from parking.errors import InvalidInputError
+from parking.errors import InvalidInputError, SolverError
 from parking.ledger.profile import Profile
 from parking.travel import GreatCircle, TravelTimes
 
@@ -78,7 +78,10 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Solved:
-    """Entry of each request in the rows, with the bounds of what was minimised."""
+    """Entry of each request in the rows, with the bounds of what was minimised.
+
+    ``all_kept``: no answer leaves fewer of those who hold a place without one.
+    """
 
     entry: Ints
     served_bound: int
@@ -86,6 +89,7 @@ class _Solved:
     method: str
     rounds: int
     arcs_used: int = 0
+    all_kept: bool = True
 
 
 def assign(
@@ -122,7 +126,7 @@ def assign(
     outside = None
     if outside_fen is not None:
         outside = np.broadcast_to(np.asarray(outside_fen, dtype=np.int64), (len(asked),))
-    solved = _solve(rows, asked, room, held >= 0, outside, time_limit_s)
+    solved = _solve(rows, asked, room, held, outside, time_limit_s)
     served = solved.entry >= 0
     pool = np.full(len(asked), -1, dtype=np.int64)
     pool[served] = rows.pool[solved.entry[served]]
@@ -135,7 +139,11 @@ def assign(
         feasible=feasible,
         served_bound=solved.served_bound,
         bound_fen=solved.bound,
-        proven=bool(served.sum() == solved.served_bound and reached + left_out == solved.bound),
+        proven=bool(
+            solved.all_kept
+            and served.sum() == solved.served_bound
+            and reached + left_out == solved.bound
+        ),
         method=solved.method,
         rounds=solved.rounds,
         arcs_used=solved.arcs_used,
@@ -192,7 +200,7 @@ def _solve(
     rows: Rows,
     asked: RequestTable,
     room: Room,
-    held: Flags,
+    held: Ints,
     outside: Ints | None,
     time_limit_s: float,
 ) -> _Solved:
@@ -214,13 +222,13 @@ def _solve(
     return _by_program(rows, asked, room, held, outside, time_limit_s)
 
 
-def _by_flow(rows: Rows, capacity: Ints, held: Flags, outside: Ints | None) -> _Solved:
+def _by_flow(rows: Rows, capacity: Ints, held: Ints, outside: Ints | None) -> _Solved:
     charge = serve_first_fen(rows, rows.pools)
-    must = np.where(held, 2 * charge, 0)
+    must = np.where(held >= 0, 2 * charge, 0)
     if outside is None:
         answer = solve_by_growth(rows, capacity, charge + must, must)
     else:
-        answer = solve_by_growth(rows, capacity, np.maximum(outside, 0) + must, None)
+        answer = solve_by_growth(rows, capacity, outside + must, None)
     served = answer.entry >= 0
     bound = int(rows.weight[answer.entry[served]].sum())
     if outside is not None:
@@ -245,7 +253,7 @@ def _by_program(
     rows: Rows,
     asked: RequestTable,
     room: Room,
-    held: Flags,
+    held: Ints,
     outside: Ints | None,
     time_limit_s: float,
 ) -> _Solved:
@@ -253,7 +261,7 @@ def _by_program(
     weight = rows.weight[entry]
     if outside is not None:
         weight = weight - outside[request]
-        pays = (weight < 0) | held[request]
+        pays = (weight < 0) | (held[request] >= 0)
         request, entry, weight = request[pays], entry[pays], weight[pays]
     chosen = np.full(len(asked), -1, dtype=np.int64)
     everybody_out = 0 if outside is None else int(outside.sum())
@@ -265,12 +273,22 @@ def _by_program(
         weight,
         asked.arrive_ms[request],
         asked.leave_ms[request],
-        held[request],
+        held[request] >= 0,
+        held[request] == rows.pool[entry],
     )
     found = solve_program(wishes, room, serve_first=outside is None, time_limit_s=time_limit_s)
     chosen[request[found.arcs]] = entry[found.arcs]
+    if _over_full(asked, rows, chosen, room):
+        raise SolverError("the program's answer over-fills a pool", where="allocation")
     served_bound = found.served_bound if outside is None else len(found.arcs)
     method = f"linear program, {found.parts} parts"
     if found.branched:
         method = f"integer program, {found.branched} of {found.parts} parts branched"
-    return _Solved(chosen, served_bound, found.bound + everybody_out, method, 0)
+    return _Solved(
+        chosen,
+        served_bound,
+        found.bound + everybody_out,
+        method,
+        0,
+        all_kept=found.kept == found.kept_bound,
+    )

@@ -20,30 +20,61 @@ class Cliques:
 
     Parameters
     ----------
-    matrix
-        Shape (cliques, arcs): 1 where the arc's stay covers the clique's instant.
     limit, pool, instant_ms
         Room, pool and instant of each clique, pools in order, then instants.
     """
 
-    matrix: sparse.csr_array
     limit: Ints
     pool: Ints
     instant_ms: Ints
 
-    def paid(self, price: Floats, pool: Ints, arrive_ms: Ints, leave_ms: Ints) -> Floats:
-        """Return what stays pay in all at a price for each clique, shape of the stays."""
-        if not len(self.pool):
-            return np.zeros(len(pool))
+    def __len__(self) -> int:
+        return len(self.limit)
+
+    def span(self, pool: Ints, arrive_ms: Ints, leave_ms: Ints) -> tuple[Ints, Ints]:
+        """Return the first clique that each stay is part of, and the one after its last."""
         # One axis for all pools: instants as ranks, pools side by side.
         instants, rank = np.unique(self.instant_ms, return_inverse=True)
         place = self.pool * (len(instants) + 1) + rank.reshape(-1)
-        total = np.concatenate([[0.0], np.cumsum(price)])
-        first = pool * (len(instants) + 1) + np.searchsorted(instants, arrive_ms)
-        last = pool * (len(instants) + 1) + np.searchsorted(instants, leave_ms)
-        return np.asarray(
-            total[np.searchsorted(place, last)] - total[np.searchsorted(place, first)]
-        )
+        begin = pool * (len(instants) + 1)
+        first = np.searchsorted(place, begin + np.searchsorted(instants, arrive_ms))
+        last = np.searchsorted(place, begin + np.searchsorted(instants, leave_ms))
+        return first, last
+
+    def matrix(self, pool: Ints, arrive_ms: Ints, leave_ms: Ints) -> sparse.csr_array:
+        """Return shape (cliques, stays): 1 where a stay is part of a clique."""
+        first, last = self.span(pool, arrive_ms, leave_ms)
+        lengths = last - first
+        ends = np.cumsum(lengths)
+        total = int(ends[-1]) if len(ends) else 0
+        row = np.arange(total) - np.repeat(ends - lengths - first, lengths)
+        column = np.repeat(np.arange(len(pool)), lengths)
+        return sparse.csr_array((np.ones(total), (row, column)), shape=(len(self), len(pool)))
+
+    def balances(
+        self, pool: Ints, arrive_ms: Ints, leave_ms: Ints
+    ) -> tuple[sparse.csr_array, Floats]:
+        """Return the same constraints as balances of spaces from clique to clique.
+
+        Columns are the stays, then the empty spaces of each clique: who is in a pool at its first
+        clique and what is empty there are its room; from then on who comes takes an empty space and
+        who leaves gives one back. A stay has two entries, however many cliques it is part of.
+        """
+        stays, count = len(pool), len(self)
+        first, last = self.span(pool, arrive_ms, leave_ms)
+        follows = np.zeros(count + 1, dtype=np.bool_)
+        follows[1:count] = self.pool[1:] == self.pool[:-1]
+        comes = np.flatnonzero(last > first)
+        leaves = comes[follows[last[comes]]]
+        every, later = np.arange(count), np.flatnonzero(follows)
+        row = np.concatenate([first[comes], last[leaves], every, later])
+        column = np.concatenate([comes, leaves, stays + every, stays + later - 1])
+        sizes = [len(comes), len(leaves), count, len(later)]
+        value = np.repeat([1.0, -1.0, 1.0, -1.0], sizes)
+        shape = (count, stays + count)
+        room = self.limit.astype(np.float64)
+        room[later] -= self.limit[later - 1]
+        return sparse.csr_array((value, (row, column)), shape=shape), room
 
 
 def narrow_pools(pool: Ints, arrive_ms: Ints, leave_ms: Ints, room: Room) -> Flags:
@@ -73,10 +104,8 @@ def find_cliques(pool: Ints, arrive_ms: Ints, leave_ms: Ints, room: Room) -> Cli
     pool, arrive_ms, leave_ms
         Of each arc, shape (arcs,).
     """
-    nothing = np.zeros(0, dtype=np.int64)
-    row, column, limits = [nothing], [nothing], [nothing]
-    pools, moments = [nothing], [nothing]
-    count = 0
+    limits = [np.zeros(0, dtype=np.int64)]
+    pools, moments = list(limits), list(limits)
     order = np.argsort(pool, kind="stable")
     cuts = np.searchsorted(pool[order], np.arange(len(room.capacity) + 1))
     for j in np.flatnonzero(narrow_pools(pool, arrive_ms, leave_ms, room)):
@@ -84,31 +113,15 @@ def find_cliques(pool: Ints, arrive_ms: Ints, leave_ms: Ints, room: Room) -> Cli
         arrive, leave = arrive_ms[own], leave_ms[own]
         steps = room.times_ms[room.first[j] : room.first[j + 1]]
         instants = _last_before_a_change(arrive, leave, steps)
-        here = np.full(len(instants), j)
-        limit = room.over(here, instants, instants + 1)
-        first = np.searchsorted(instants, arrive)
-        last = np.searchsorted(instants, leave)
-        present = np.cumsum(
-            np.bincount(first, minlength=len(instants) + 1)
-            - np.bincount(last, minlength=len(instants) + 1)
-        )[:-1]
+        limit = room.over(np.full(len(instants), j), instants, instants + 1)
+        present = np.searchsorted(np.sort(arrive), instants, side="right") - np.searchsorted(
+            np.sort(leave), instants, side="right"
+        )
         tight = present > limit
-        if not tight.any():
-            continue
-        before = np.concatenate([[0], np.cumsum(tight)])
-        first, last = before[first], before[last]
-        lengths = last - first
-        ends = np.cumsum(lengths)
-        within = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-        row.append(count + np.repeat(first, lengths) + within)
-        column.append(np.repeat(own, lengths))
         limits.append(limit[tight])
         pools.append(np.full(len(limits[-1]), j))
         moments.append(instants[tight])
-        count += len(limits[-1])
-    rows, columns = np.concatenate(row), np.concatenate(column)
-    matrix = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=(count, len(pool)))
-    return Cliques(matrix, np.concatenate(limits), np.concatenate(pools), np.concatenate(moments))
+    return Cliques(np.concatenate(limits), np.concatenate(pools), np.concatenate(moments))
 
 
 def _last_before_a_change(arrive: Ints, leave: Ints, steps: Ints) -> Ints:

@@ -19,16 +19,16 @@ import numpy as np
 from scipy import optimize, sparse
 from scipy.sparse.csgraph import connected_components
 
+from parking.allocation.certificate import Demand
 from parking.allocation.cliques import Cliques, find_cliques, narrow_pools
 from parking.allocation.greedy import take_in_order
-from parking.allocation.relaxation import TOLERANCE, Relaxation, Relaxed
+from parking.allocation.relaxation import INTEGRAL, TOLERANCE, Relaxation, Relaxed
 from parking.allocation.room import Room
 from parking.allocation.tables import Floats, Ints
 from parking.allocation.wishes import ProgramAnswer, Wishes
 from parking.errors import SolverError
 
-INTEGRAL = 1e-6
-GAP = 1e-4
+GAP = 1e-3
 """Share of the linear program's value within which arcs are looked at first."""
 LEAST_GAP_FEN = 20.0
 WIDER = 6.0
@@ -51,6 +51,7 @@ def solve_program(
     ----------
     serve_first
         As many as possible first. Otherwise arcs of negative weight are taken while it pays.
+        Those who hold a place come first in any case.
     time_limit_s
         For everything.
 
@@ -68,24 +69,24 @@ def solve_program(
     kept = _worth_asking(wishes, room)
     last = Relaxation(wishes.take(kept), room, began + time_limit_s)
     last.bring_in(np.flatnonzero(np.isin(kept, answer.arcs)))
-    relaxed = last.solve(wishes.weight[kept].astype(np.float64), len(answer.arcs))
+    relaxed = last.solve(wishes.weight[kept], Demand(len(answer.arcs), answer.kept))
     if relaxed is None:
         return answer
-    return replace(answer, bound=max(answer.bound, rounded_up(relaxed.value)))
+    return replace(answer, bound=max(answer.bound, relaxed.bound.least))
 
 
 def _solve(
     wishes: Wishes, room: Room, serve_first: bool, ends_s: float, depth: int
 ) -> ProgramAnswer:
     """Solve the parts of a batch; ``depth`` = how often it was cut down by reduced costs."""
-    kept = _worth_asking(wishes, room)
-    arcs = wishes.take(kept)
+    worth = _worth_asking(wishes, room)
+    arcs = wishes.take(worth)
     part = _parts(arcs, room)
     sizes = np.bincount(part)
     order = np.argsort(part, kind="stable")
     cuts = np.concatenate([[0], np.cumsum(sizes)])
     chosen: list[Ints] = []
-    served_bound = bound = branched = 0
+    answers: list[ProgramAnswer] = []
     # Small parts first: what time they leave goes to the large ones, shared by size.
     to_come = float((sizes.astype(np.float64) ** 2).sum())
     for number in np.argsort(sizes, kind="stable"):
@@ -94,16 +95,23 @@ def _solve(
         share = float(sizes[number]) ** 2 / to_come
         to_come = max(1.0, to_come - float(sizes[number]) ** 2)
         until = now + max(LEAST_TIME_S, (ends_s - now) * min(1.0, share))
-        solved = _Part(arcs.take(own), room, until, depth).solve(serve_first)
-        chosen.append(own[solved.arcs])
-        served_bound += solved.served_bound
-        bound += solved.bound
-        branched += solved.branched
+        answers.append(_Part(arcs.take(own), room, until, depth).solve(serve_first))
+        chosen.append(own[answers[-1].arcs])
     picked = np.sort(np.concatenate(chosen))
+    served_bound = sum(answer.served_bound for answer in answers)
+    bound = sum(answer.bound for answer in answers)
     if serve_first and len(picked) < served_bound:
         # Parts' bounds hold for their own share of that many only.
         bound = _cheapest_of(arcs, len(picked))
-    return ProgramAnswer(kept[picked], served_bound, bound, len(sizes), branched)
+    return ProgramAnswer(
+        arcs=worth[picked],
+        kept=sum(answer.kept for answer in answers),
+        kept_bound=sum(answer.kept_bound for answer in answers),
+        served_bound=served_bound,
+        bound=bound,
+        parts=len(sizes),
+        branched=sum(answer.branched for answer in answers),
+    )
 
 
 def rounded_up(value: float) -> int:
@@ -157,19 +165,24 @@ class _Part:
         self._requests, self._request = arcs.numbered()
         self._relaxation = Relaxation(arcs, room, ends_s)
         self._options: list[Ints] = []
+        self._kept = 0
 
     def solve(self, serve_first: bool) -> ProgramAnswer:
         """Solve the part."""
         arcs = self._arcs
         if not narrow_pools(arcs.pool, arcs.arrive_ms, arcs.leave_ms, self._room).any():
             return self._without_limits(serve_first)
+        first = self._in_order(arcs.weight.astype(np.float64))
+        if arcs.must.any():
+            first, kept_bound = self._keep(first)
+        else:
+            kept_bound = 0
+        self._relaxation.bring_in(first)
         if not serve_first:
             found, bound, branched = self._cheapest(None)
             if found is None:
-                found = np.zeros(0, dtype=np.int64)
-            return ProgramAnswer(found, len(found), bound, 1, int(branched))
-        first = self._in_order(arcs.weight.astype(np.float64))
-        self._relaxation.bring_in(first)
+                found = first
+            return self._answer(found, kept_bound, len(found), bound, branched)
         most = len(first)
         if most < self._requests:
             most = self._most_served()
@@ -181,7 +194,36 @@ class _Part:
             better, bound, _ = self._cheapest(len(found))
             if better is not None and len(better) >= len(found):
                 found = better
-        return ProgramAnswer(found, most, bound, 1, int(branched))
+        return self._answer(found, kept_bound, most, bound, branched)
+
+    def _answer(
+        self, arcs: Ints, kept_bound: int, served_bound: int, bound: int, branched: bool
+    ) -> ProgramAnswer:
+        kept = self._kept_by(arcs)
+        return ProgramAnswer(arcs, kept, kept_bound, served_bound, bound, 1, int(branched))
+
+    def _kept_by(self, arcs: Ints) -> int:
+        """Return how many of those who hold a place an answer serves."""
+        return int(self._arcs.must[arcs].sum())
+
+    def _keep(self, first: Ints) -> tuple[Ints, int]:
+        """Find how many of those who hold a place can keep one, and an answer that keeps them.
+
+        Returns the answer and a bound of how many. Where rooms still hold what was promised, that
+        is all of them, each at home; otherwise it is a problem of its own.
+        """
+        everybody = len(np.unique(self._request[self._arcs.must]))
+        at_home = self._in_order(np.where(self._arcs.home, -LARGE, self._arcs.weight))
+        best = max(first, at_home, key=self._kept_by)
+        self._kept = self._kept_by(best)
+        if self._kept == everybody:
+            return best, everybody
+        holders = np.flatnonzero(self._arcs.must)
+        found, low, _ = self._branch(-np.ones(len(self._arcs)), None, holders)
+        if found is not None and len(found) > self._kept:
+            best, self._kept = found, len(found)
+        bound = everybody if not np.isfinite(low) else int(np.floor(-low + TOLERANCE))
+        return best, max(self._kept, min(everybody, bound))
 
     def _count_first(self, most: int, found: Ints | None, first: Ints) -> tuple[int, Ints]:
         """Return a better bound of how many can be served, and the best answer known."""
@@ -189,13 +231,15 @@ class _Part:
         if time.perf_counter() < self._ends_s:
             every = np.arange(len(self._arcs))
             served, low, _ = self._branch(-np.ones(len(every)), None, every)
-            most = int(np.floor(min(most, -low) + TOLERANCE))
+            if np.isfinite(low):
+                most = int(np.floor(min(most, -low) + TOLERANCE))
             options += [] if served is None else [served]
         weight = self._arcs.weight
+        options = [option for option in options if self._kept_by(option) >= self._kept]
         return most, max(options, key=lambda x: (len(x), -int(weight[x].sum())))
 
     def _in_order(self, value: Floats) -> Ints:
-        """Serve who must be served, then whoever is next in value, as long as it fits."""
+        """Serve who holds a place, then whoever is next in value, as long as it fits."""
         order = np.lexsort((value, ~self._arcs.must))
         return take_in_order(self._arcs, order, self._room)
 
@@ -206,51 +250,53 @@ class _Part:
         best = order[np.searchsorted(self._request[order], np.arange(self._requests))]
         if not serve_first:
             best = best[(weight[best] < 0) | self._arcs.must[best]]
-        return ProgramAnswer(np.sort(best), len(best), int(weight[best].sum()), 1, 0)
+        best = np.sort(best)
+        return self._answer(best, self._kept_by(best), len(best), int(weight[best].sum()), False)
 
     def _most_served(self) -> int:
         """Return a bound of how many can be served, by the linear program."""
-        relaxed = self._relaxation.solve(-np.ones(len(self._arcs)), None)
-        return self._requests if relaxed is None else int(np.floor(-relaxed.value + TOLERANCE * 10))
+        ones = np.full(len(self._arcs), -1, dtype=np.int64)
+        relaxed = self._relaxation.solve(ones, Demand(kept=self._kept))
+        return self._requests if relaxed is None else -relaxed.bound.least
 
     def _cheapest(self, count: int | None) -> tuple[Ints | None, int, bool]:
         """Return arcs of least weight, ``count`` at least; the bound; whether it branched.
 
         None instead of arcs: so many cannot be served, or none was found in time.
         """
-        weight = self._arcs.weight.astype(np.float64)
-        relaxed = self._relaxation.solve(weight, count)
+        relaxed = self._relaxation.solve(self._arcs.weight, Demand(count, self._kept))
         if relaxed is None:
             return None, self._least_possible(), False
-        least = rounded_up(relaxed.value)
-        if np.abs(relaxed.share - np.round(relaxed.share)).max() < INTEGRAL:
-            return np.flatnonzero(relaxed.share > 0.5), least, False
-        return self._within_the_gap(relaxed, weight, count, least)
+        if relaxed.integral:
+            return np.flatnonzero(relaxed.share > 0.5), relaxed.bound.least, False
+        return self._within_the_gap(relaxed, count)
 
     def _least_possible(self) -> int:
         """Return what no answer goes below, whatever is served."""
-        return int(np.minimum(0, self._arcs.weight).sum())
+        best = np.zeros(self._requests, dtype=np.int64)
+        np.minimum.at(best, self._request, self._arcs.weight)
+        return int(best.sum())
 
-    def _within_the_gap(
-        self, relaxed: Relaxed, weight: Floats, count: int | None, least: int
-    ) -> tuple[Ints | None, int, bool]:
-        self._options.append(self._in_order(relaxed.reduced - LARGE * relaxed.share))
-        gap = max(LEAST_GAP_FEN, GAP * abs(relaxed.value))
-        reduced = np.where(relaxed.share > INTEGRAL, -np.inf, relaxed.reduced)
+    def _within_the_gap(self, relaxed: Relaxed, count: int | None) -> tuple[Ints | None, int, bool]:
+        weight = self._arcs.weight.astype(np.float64)
+        value, reduced = relaxed.bound.value, relaxed.bound.reduced
+        self._options.append(self._in_order(reduced - LARGE * relaxed.share))
+        gap = max(LEAST_GAP_FEN, GAP * abs(value))
+        taken = relaxed.share > INTEGRAL
         best: Ints | None = None
         while True:
-            near = np.flatnonzero(reduced <= gap)
+            near = np.flatnonzero(taken | (reduced <= gap))
             found, low, over = self._whole(weight, count, near)
-            low = max(relaxed.value, min(low, relaxed.value + gap))
-            bound = max(least, rounded_up(low))
+            # An answer with any arc that was left out weighs more than the gap.
+            bound = max(relaxed.bound.least, rounded_up(min(low, value + gap)))
             if found is not None and (count is None or len(found) >= count):
                 best = found
             elif found is not None:
                 self._options.append(found)
             reached = np.inf if best is None else float(weight[best].sum())
-            if len(near) == len(weight) or over or reached <= relaxed.value + gap:
+            if len(near) == len(weight) or over or reached <= value + gap:
                 return best, bound, True
-            gap = reached - relaxed.value + 1 if np.isfinite(reached) else gap * WIDER
+            gap = reached - value + 1 if np.isfinite(reached) else gap * WIDER
 
     def _whole(
         self, weight: Floats, count: int | None, near: Ints
@@ -265,11 +311,12 @@ class _Part:
         answer = _solve(some, self._room, count is not None, self._ends_s, self._depth + 1)
         over = time.perf_counter() >= self._ends_s
         served = len(answer.arcs)
-        if count is not None and served < count:
-            if answer.served_bound >= count:
-                return None, -np.inf, True
-            return None, np.inf, over
-        low = float(answer.bound) if served == answer.served_bound else -np.inf
+        if answer.kept < self._kept or (count is not None and served < count):
+            can = answer.kept_bound >= self._kept
+            can = can and (count is None or answer.served_bound >= count)
+            return None, -np.inf if can else np.inf, over or can
+        proven = count is None or served == answer.served_bound
+        low = float(answer.bound) if proven else -np.inf
         return near[answer.arcs], low, over
 
     def _branch(
@@ -278,8 +325,7 @@ class _Part:
         """Solve the integer program on some arcs: arcs, bound, whether time ran out."""
         arcs = self._arcs.take(near)
         cliques = find_cliques(arcs.pool, arcs.arrive_ms, arcs.leave_ms, self._room)
-        matrix, upper, lower = self._constraints(cliques, near)
-        limits = [optimize.LinearConstraint(matrix, lower, upper)]
+        limits = self._constraints(arcs, near, cliques)
         # So many served as a reward, not as a constraint: then any answer will do to begin with.
         reward = 0.0 if count is None else REWARD * (1.0 + float(np.abs(weight).max()))
         result = self._milp(weight[near] - reward, limits)
@@ -312,11 +358,16 @@ class _Part:
                 return result
         raise SolverError(f"integer program: {result.message}", where="allocation")
 
-    def _constraints(self, cliques: Cliques, near: Ints) -> tuple[sparse.csc_array, Floats, Floats]:
+    def _constraints(
+        self, arcs: Wishes, near: Ints, cliques: Cliques
+    ) -> list[optimize.LinearConstraint]:
         ones, n = np.ones(len(near)), len(near)
         place = (self._request[near], np.arange(n))
         once = sparse.csr_array((ones, place), shape=(self._requests, n))
-        upper = np.concatenate([np.ones(self._requests), cliques.limit.astype(np.float64)])
-        lower = np.full(len(upper), -np.inf)
-        lower[np.unique(self._request[near][self._arcs.must[near]])] = 1.0
-        return sparse.vstack([once, cliques.matrix], format="csc"), upper, lower
+        room = cliques.matrix(arcs.pool, arcs.arrive_ms, arcs.leave_ms)
+        upper = np.concatenate([np.ones(self._requests), cliques.limit])
+        limits = [optimize.LinearConstraint(sparse.vstack([once, room], format="csc"), ub=upper)]
+        if self._kept:
+            holders = sparse.csc_array(arcs.must[None, :].astype(np.float64))
+            limits.append(optimize.LinearConstraint(holders, lb=self._kept))
+        return limits

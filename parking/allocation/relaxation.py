@@ -1,8 +1,8 @@
 """The linear program of a batch whose stays come and go, on as few arcs as it takes.
 
 Solved on some arcs first; its dual prices (of requests, of instants in pools) say of each arc left
-out what it would bring. Those that would bring something come in, until none would: then the value
-and the reduced costs hold for all arcs.
+out what it would bring. Those that would bring something come in, until none would: then nothing is
+lost. What the prices prove is counted over all arcs in whole numbers (``certificate.py``).
 """
 
 import time
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import optimize, sparse
 
+from parking.allocation.certificate import Certificate, Demand, certify
 from parking.allocation.cliques import find_cliques
 from parking.allocation.growth import guess_prices
 from parking.allocation.room import Room
@@ -21,6 +22,7 @@ from parking.allocation.wishes import Wishes
 from parking.errors import SolverError
 
 TOLERANCE = 1e-6
+INTEGRAL = 1e-6
 ALL_AT_ONCE = 30_000
 """Arcs up to which none is left out at first."""
 FIRST, MORE = 10, 6
@@ -39,17 +41,19 @@ class Relaxed:
 
     Parameters
     ----------
-    value
-        Least weight.
     share
         How much of each arc is taken, 0 to 1; shape (arcs,).
-    reduced
-        What taking an arc costs beyond the optimum, at least; shape (arcs,).
+    bound
+        What its prices prove.
     """
 
-    value: float
     share: Floats
-    reduced: Floats
+    bound: Certificate
+
+    @property
+    def integral(self) -> bool:
+        """Whether it takes whole arcs only."""
+        return bool(np.abs(self.share - np.round(self.share)).max() < INTEGRAL)
 
 
 class Relaxation:
@@ -70,8 +74,6 @@ class Relaxation:
         self._room = room
         self._ends_s = ends_s
         self._requests, self._request = arcs.numbered()
-        self._must = np.zeros(self._requests, dtype=np.bool_)
-        self._must[self._request[arcs.must]] = True
         self._inside = np.ones(len(arcs), dtype=np.bool_)
         if len(arcs) > ALL_AT_ONCE:
             guess = arcs.weight + self._guess()[arcs.pool]
@@ -92,20 +94,30 @@ class Relaxation:
         rows = rows_of(self._request, arcs.pool, arcs.weight, n, len(capacity))
         return guess_prices(rows, capacity, np.full(n, np.iinfo(np.int64).max // 4))
 
-    def solve(self, weight: Floats, count: int | None) -> Relaxed | None:
-        """Solve for least weight, with at least ``count`` served.
+    def solve(self, weight: Ints, demand: Demand) -> Relaxed | None:
+        """Solve for least weight with what is demanded.
 
-        None: so many cannot be served, or time ran out.
+        None: that cannot be served, or time ran out.
         """
         while True:
-            found = self._on_those_inside(weight, count)
+            found = self._on_those_inside(weight, demand)
             if found is None:
                 return None
-            missing = ~self._inside & (found.reduced < -TOLERANCE * max(1.0, abs(weight).max()))
+            missing = self._missing(found)
             if not missing.any():
                 return found
-            promising = np.where(missing, found.reduced, np.inf)
+            promising = np.where(missing, found.bound.reduced, np.inf)
             self._inside |= self._best(promising, MORE) & missing
+
+    def _missing(self, found: Relaxed) -> Flags:
+        """Flag arcs left out that are better than the best one inside of the same request."""
+        if self._inside.all():
+            return np.zeros(len(self._arcs), dtype=np.bool_)
+        best = found.bound.away.copy()
+        np.minimum.at(best, self._request[self._inside], found.bound.reduced[self._inside])
+        # Of all arcs the best has a reduced cost of 0; of those inside it has what they lag behind.
+        lead = best[self._request] - found.bound.reduced
+        return np.asarray(~self._inside & (lead > TOLERANCE * (1.0 + best[self._request])))
 
     def _best(self, value: Floats, most: int) -> Flags:
         """Flag each request's arcs of least value."""
@@ -116,39 +128,50 @@ class Relaxation:
         chosen[order[rank < most]] = True
         return chosen | self._arcs.must
 
-    def _on_those_inside(self, weight: Floats, count: int | None) -> Relaxed | None:
+    def _on_those_inside(self, weight: Ints, demand: Demand) -> Relaxed | None:
         inside = np.flatnonzero(self._inside)
         arcs, n = self._arcs.take(inside), len(inside)
         cliques = find_cliques(arcs.pool, arcs.arrive_ms, arcs.leave_ms, self._room)
-        once = sparse.csr_array(
-            (np.ones(n), (self._request[inside], np.arange(n))), shape=(self._requests, n)
+        balance, room = cliques.balances(arcs.pool, arcs.arrive_ms, arcs.leave_ms)
+        width = n + len(cliques)
+        at = (self._request[inside], np.arange(n))
+        rows = [sparse.csr_array((np.ones(n), at), shape=(self._requests, width))]
+        limits = [np.ones(self._requests)]
+        for count, who in ((demand.count, np.arange(n)), (demand.kept, np.flatnonzero(arcs.must))):
+            ones = (np.full(len(who), -1.0), (np.zeros(len(who), dtype=np.int64), who))
+            rows.append(sparse.csr_array(ones, shape=(1, width)))
+            limits.append(np.array([-float(count or 0)]))
+        cost = np.concatenate([weight[inside], np.zeros(len(cliques))])
+        result = self._solve(
+            cost, sparse.vstack(rows, format="csc"), np.concatenate(limits), balance, room
         )
-        rows = [once, cliques.matrix]
-        limits: list[Any] = [np.ones(self._requests), cliques.limit]
-        musts = np.flatnonzero(self._must)
-        if len(musts):
-            rows.append(-once[musts])
-            limits.append(-np.ones(len(musts)))
-        if count is not None:
-            rows.append(sparse.csr_array(-np.ones((1, n))))
-            limits.append(np.array([-float(count)]))
-        result = self._solve(weight[inside], sparse.vstack(rows, format="csc"), limits)
         if result is None:
             return None
-        dual = np.asarray(result.ineqlin.marginals)
-        at = self._requests + len(cliques.limit)
-        charge = dual[: self._requests].copy()
-        if len(musts):
-            charge[musts] -= dual[at : at + len(musts)]
-        price = -dual[self._requests : at]
-        reduced = weight - charge[self._request] + (dual[-1] if count is not None else 0.0)
-        everyone = self._arcs
-        reduced += cliques.paid(price, everyone.pool, everyone.arrive_ms, everyone.leave_ms)
+        *_, count_dual, kept_dual = np.asarray(result.ineqlin.marginals)
+        potential = np.append(np.asarray(result.eqlin.marginals), 0.0)
+        same = cliques.pool[1:] == cliques.pool[:-1]
+        following = np.append(np.where(same, potential[1:-1], 0.0), 0.0)[: len(cliques)]
+        bound = certify(
+            self._arcs,
+            weight,
+            cliques,
+            following - potential[:-1],
+            demand,
+            max(0.0, -count_dual),
+            max(0.0, -kept_dual),
+        )
         share = np.zeros(len(weight))
-        share[inside] = result.x
-        return Relaxed(float(result.fun), share, reduced)
+        share[inside] = result.x[:n]
+        return Relaxed(share, bound)
 
-    def _solve(self, weight: Floats, matrix: sparse.csc_array, limits: list[Any]) -> Any:
+    def _solve(
+        self,
+        weight: Floats,
+        matrix: sparse.csc_array,
+        limits: Floats,
+        balance: sparse.csr_array,
+        room: Floats,
+    ) -> Any:
         """Return SciPy's result, None: infeasible or no time."""
         large = len(weight) >= INNER_POINT_FROM
         methods: tuple[tuple[Any, bool], ...] = (
@@ -162,7 +185,9 @@ class Relaxation:
             result: Any = _linprog(
                 weight,
                 A_ub=matrix,
-                b_ub=np.concatenate(limits),
+                b_ub=limits,
+                A_eq=balance,
+                b_eq=room,
                 bounds=(0, None),
                 method=method,
                 options={"presolve": presolve, "time_limit": left_s},

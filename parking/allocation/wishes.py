@@ -18,7 +18,9 @@ class Wishes:
     arrive_ms, leave_ms
         Of each arc's request.
     must
-        Whether the arc's request must be served.
+        Whether the arc's request holds a place: it is served before others are.
+    home
+        Whether the arc is that place.
     """
 
     request: Ints
@@ -27,6 +29,7 @@ class Wishes:
     arrive_ms: Ints
     leave_ms: Ints
     must: Flags
+    home: Flags
 
     def __len__(self) -> int:
         return len(self.request)
@@ -40,6 +43,7 @@ class Wishes:
             self.arrive_ms[chosen],
             self.leave_ms[chosen],
             self.must[chosen],
+            self.home[chosen],
         )
 
     def numbered(self) -> tuple[int, Ints]:
@@ -56,10 +60,12 @@ class ProgramAnswer:
     ----------
     arcs
         Numbers of the chosen arcs among those asked about.
+    kept, kept_bound
+        Of those who hold a place, how many are served, and no answer serves more.
     served_bound
-        No answer serves more.
+        No answer that keeps as many serves more.
     bound
-        No answer that serves as many weighs less.
+        No answer that keeps and serves as many weighs less.
     parts
         Problems that were solved apart.
     branched
@@ -67,6 +73,8 @@ class ProgramAnswer:
     """
 
     arcs: Ints
+    kept: int
+    kept_bound: int
     served_bound: int
     bound: int
     parts: int

@@ -209,3 +209,52 @@ def test_many_pools_and_little_demand() -> None:
 def test_a_holder_of_what_is_not_there_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="not there"):
         allocate([], [lot("l", NEAR, 1)], held=[Tentative(request("r"), "gone")])
+
+
+@pytest.mark.parametrize("outside_fen", [None, 5000])
+def test_more_is_held_than_there_is_room_for(outside_fen: int | None) -> None:
+    """Spaces that broke down: as many as fit keep theirs, and nothing breaks."""
+    lots = [lot("near", NEAR, 2), lot("far", FAR, 1)]
+    starts = (("a", 0), ("b", HOUR_MS), ("c", 5 * HOUR_MS // 2))
+    held = [
+        Tentative(request(key, NOON_MS + after_ms, 2 * HOUR_MS), "near-p")
+        for key, after_ms in starts
+    ]
+    result = allocate(
+        [request("y"), request("x", NOON_MS + 3 * HOUR_MS)],
+        lots,
+        held=held,
+        capacities={"near-p": 1},
+        outside_fen=outside_fen,
+    )
+    assert given(result) == {"a": "near", "c": "near", "x": "far", "y": "far"}
+    assert result.proven
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_broken_spaces_in_random_batches(seed: int) -> None:
+    rng = random.Random(500 + seed)
+    requests = mixed_requests(rng, 30, spread_ms=3 * HOUR_MS)
+    lots = mixed_city(rng, 5)
+    before = allocate(requests[:20], lots)
+    by_id = {r.id: r for r in requests}
+    held = [Tentative(by_id[a.request_id], a.pool_id) for a in before.assigned]
+    capacities = {pool.id: rng.randint(0, pool.bookable) for lot_ in lots for pool in lot_.pools}
+    result = allocate(requests[20:], lots, held=held, capacities=capacities)
+    assert result.proven
+    # No more of them could keep a place if nobody else asked.
+    alone = allocate([], lots, held=held, capacities=capacities)
+    now = {a.request_id for a in result.assigned}
+    assert sum(item.request.id in now for item in held) == len(alone.assigned)
+
+
+def test_an_outside_option_may_be_a_gain() -> None:
+    result = allocate(
+        [request("r")], [lot("l", NEAR, 1)], outside_fen=-5, surcharge_fen={"l-p": -800}
+    )
+    assert result.objective_fen == result.bound_fen
+    assert result.objective_fen == min(-5, 739 - 800)
+    dearer = allocate(
+        [request("r")], [lot("l", NEAR, 1)], outside_fen=-100, surcharge_fen={"l-p": -800}
+    )
+    assert (dearer.assigned, dearer.objective_fen, dearer.proven) == ((), -100, True)
