@@ -29,6 +29,9 @@ NO_STOP_S = 2.0
 CLEARED_EVERY_S = 8.0
 # Stop before turning on red.
 STOPPED_S = 2.0
+# Who has not got out of a junction after so long stands in it, in the way of those who cross; once
+# there is room, it takes so long to be out of it. After the last of these, ways round are found.
+STANDS_S, CLEARS_S, LEAVES_S = 3.0, 2.0, 15.0
 # Seconds ahead for which arrivals at approaches are kept apart.
 RING = 512
 NEVER = -1.0e9
@@ -37,7 +40,8 @@ NEVER = -1.0e9
 class Queues(NamedTuple):
     """What the pass reads of the flow network, (q,) each; foes and lanes by (q + 1,) and index.
 
-    ``signals`` is their number: a queue whose signal is that has none.
+    ``foe`` goes first, the ways of ``crossed`` cross the queue's own. ``signals`` is the number of
+    signals: a queue whose signal is that has none.
     """
 
     signal: Ints
@@ -46,6 +50,8 @@ class Queues(NamedTuple):
     end_gain_s: Floats
     foe_first: Ints
     foe: Ints
+    crossed_first: Ints
+    crossed: Ints
     lane_first: Ints
     lane: Ints
     signals: int
@@ -103,6 +109,18 @@ def _must_wait(  # type: ignore[no-untyped-def]
                 when += queues.headway_s[on_queue[n]]
                 n = follows[n]
     return False
+
+
+@numba.njit(cache=True, nogil=True)
+def _way_is_free_at(q, at, t, queues, standing_from, last, clear_at):  # type: ignore[no-untyped-def]
+    """When nobody stands in the junction across queue ``q``'s way; the next second = not yet."""
+    free = at
+    for i in range(queues.crossed_first[q], queues.crossed_first[q + 1]):
+        f = queues.crossed[i]
+        if standing_from[f] > 0 and last[f] + STANDS_S <= at < last[f] + LEAVES_S:
+            return t + 1.0
+        free = max(free, clear_at[f])
+    return free
 
 
 @numba.njit(cache=True, nogil=True)
@@ -164,6 +182,12 @@ def run(codes, cycles, begin_s, duration_s, queues, vehicles, delay, stops, serv
     target_from = np.full(targets, -1, dtype=np.int64)
     arriving = np.full(RING, -1, dtype=np.int64)
     last = np.full(queues.signal.size, NEVER)
+    # Vehicles that may have to stand inside the junction, by lane that they want to enter, and by
+    # the queue that they came from; when the last of these was out of the way.
+    inside = np.zeros(lanes, dtype=np.int64)
+    inside_from = np.zeros((lanes, most), dtype=np.int64)
+    standing_from = np.zeros(queues.signal.size, dtype=np.int64)
+    clear_at = np.full(queues.signal.size, NEVER)
     second = np.zeros(cycles.size, dtype=np.int64)
     next_trip = 0
     for q in range(queues.signal.size):
@@ -254,6 +278,9 @@ def run(codes, cycles, begin_s, duration_s, queues, vehicles, delay, stops, serv
                 ):  # fmt: skip
                     free_at[lane] = at + LOOK_S
                     continue
+                at = max(at, _way_is_free_at(q, at, t, queues, standing_from, last, clear_at))
+                if at >= t + 1:
+                    break
                 to = goes_to[v]
                 if target_from[to] != lane and target_free[to] > at:
                     # Somebody of another lane has just turned into the same one.
@@ -304,6 +331,13 @@ def run(codes, cycles, begin_s, duration_s, queues, vehicles, delay, stops, serv
                     ] = at
                 left[lane] += 1
                 on_lane[lane] -= 1
+                if inside[lane] > 0 and on_lane[lane] - vehicles.lane_room[lane] < inside[lane]:
+                    f = inside_from[lane, 0]
+                    inside[lane] -= 1
+                    for i in range(inside[lane]):
+                        inside_from[lane, i] = inside_from[lane, i + 1]
+                    standing_from[f] -= 1
+                    clear_at[f] = at + vehicles.lane_hole_s[lane] + CLEARS_S
                 on_edge[vehicles.lane_edge[lane]] -= 1
                 if choice >= 0:
                     ahead = vehicles.kind_lane[choice]
@@ -314,6 +348,10 @@ def run(codes, cycles, begin_s, duration_s, queues, vehicles, delay, stops, serv
                     came[ahead] += 1
                     on_lane[ahead] += 1
                     on_edge[vehicles.lane_edge[ahead]] += 1
+                    if on_lane[ahead] > vehicles.lane_room[ahead]:
+                        inside_from[ahead, inside[ahead]] = q
+                        inside[ahead] += 1
+                        standing_from[q] += 1
                     ready[v] = at + vehicles.passage_s[p] * vehicles.pace[v]
                     enters = int(ready[v] - vehicles.passage_edge_s[p] * vehicles.pace[v])
                     if enters <= t:

@@ -36,6 +36,7 @@ class TripModel:
         layout = TripLayout(model.graph, model.demand, n)
         self.tables = layout.tables(self.days)
         group = np.searchsorted(n.group_first, np.arange(n.queues), side="right") - 1
+        crossed_first, crossed = _crossed(model)
         self._days = []
         for table in self.tables:
             lane_first, lane = table.lanes_of_queues(n.queues)
@@ -46,6 +47,8 @@ class TripModel:
                 end_gain_s=n.end_gain_s,
                 foe_first=n.foe_first,
                 foe=n.foe,
+                crossed_first=crossed_first,
+                crossed=crossed,
                 lane_first=lane_first,
                 lane=lane,
                 signals=len(n.signal_ids),
@@ -122,3 +125,20 @@ class TripModel:
             stop_loss_s=found[0].stop_loss_s,
             vehicles=float(np.dot(weights, [own.vehicles for own in found])),
         )
+
+
+def _crossed(model: DelayModel) -> tuple[Ints, Ints]:
+    """Queues whose ways through the junction cross each queue's: (queues + 1,) and indices."""
+    queues = [queue for group in model.network.groups for queue in group.queues]
+    at = {k: q for q, queue in enumerate(queues) for k in queue.connections}
+    first, crossed = [0], []
+    for queue in queues:
+        foes = {
+            at[other]
+            for k in queue.connections
+            for other in model.graph.connections[k].foes
+            if other in at and queues[at[other]].to_edge != queue.to_edge
+        }
+        crossed += sorted(foes)
+        first.append(len(crossed))
+    return np.array(first, dtype=np.int64), np.array(crossed, dtype=np.int64)
