@@ -1,6 +1,7 @@
 """Why a pool was not given, and why a request was not served: one word each."""
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -10,6 +11,7 @@ from parking.allocation.arcs import permitted, reach, stay_prices, with_pools
 from parking.allocation.measure import measure
 from parking.allocation.result import PassedOver
 from parking.allocation.room import Room
+from parking.allocation.rows import BLOCK
 from parking.allocation.tables import Codes, Flags, Ints, LotTable, RequestTable
 from parking.opening import is_open_many
 from parking.travel import TravelTimes, unit_vectors
@@ -91,19 +93,40 @@ def why_unserved(
     """Return why requests without any feasible pool have none.
 
     The reason that most of the pools in reach give; of equals, the first in ``REASONS``.
+
+    Parameters
+    ----------
+    requests
+        Their numbers, ascending.
     """
-    words = {int(i): NO_POOL_IN_REACH for i in requests}
+    words = dict.fromkeys(requests.tolist(), NO_POOL_IN_REACH)
     if not len(city.pools) or not words:
         return words
     near = reach(asked, city, travel)
-    for i in requests:
-        request, pool = with_pools(city, *near.pairs(int(i), int(i) + 1))
+    for block in _blocks(near.counts[requests] * int(np.diff(city.first_pool).max())):
+        pairs = [near.pairs(int(i), int(i) + 1) for i in requests[block]]
+        request, lot = (np.concatenate(column) for column in zip(*pairs, strict=True))
+        request, pool = with_pools(city, request, lot)
+        same = asked.space_class[request] == city.space_class[pool]
+        request, pool = request[same], pool[same]
         reason, _ = reasons_of(asked, city, request, pool, travel)
-        count = np.bincount(reason, minlength=len(REASONS))
-        count[[OK, WRONG_CLASS, BEYOND_WALK]] = 0
-        if count.any():
-            words[int(i)] = REASONS[int(np.argmax(count))]
+        own = np.searchsorted(requests[block], request)
+        count = np.zeros((len(requests[block]), len(REASONS)), dtype=np.int64)
+        np.add.at(count, (own, reason), 1)
+        count[:, [OK, WRONG_CLASS, BEYOND_WALK]] = 0
+        told = count.any(axis=1)
+        best = np.argmax(count, axis=1)
+        for i, word in zip(requests[block][told].tolist(), best[told].tolist(), strict=True):
+            words[i] = REASONS[word]
     return words
+
+
+def _blocks(pairs: Ints) -> list[slice]:
+    """Return stretches of requests with about ``BLOCK`` pairs each."""
+    number = (np.cumsum(pairs) - pairs) // BLOCK
+    cuts = np.flatnonzero(np.diff(number)) + 1
+    edges = [0, *cuts.tolist(), len(pairs)]
+    return [slice(first, last) for first, last in pairwise(edges)]
 
 
 def passed_over(
@@ -163,7 +186,7 @@ def _nearest(asked: RequestTable, city: LotTable) -> tuple[Ints, Ints]:
     return np.concatenate(requests), np.concatenate(pools)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=32)
 def _of_class(city: LotTable, kind: int) -> tuple[Ints, cKDTree | None]:
     """Return the pools of a class and where they are; a server asks about the same lots often."""
     there: Ints = np.flatnonzero(city.space_class == kind)
