@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ import typer
 
 from greenlot.city import load_city
 from greenlot.errors import GreenlotError
+from greenlot.server import DEFAULT_LISTEN
 from traffic.client.held_file import read_held
 from traffic.client.link import CHANNEL_OPTIONS, Link
 from traffic.controller.controller import Controller, Manual
@@ -35,9 +37,9 @@ class _SystemTime:
 
 def controller(
     signal: Annotated[str, typer.Argument(help="The signal's id in the city's network.")],
-    target: Annotated[
-        str, typer.Option(envvar="GREENLOT_TARGET", help="HOST:PORT of the server.")
-    ] = "127.0.0.1:50051",
+    server: Annotated[
+        str, typer.Option(envvar="GREENLOT_SERVER", help="HOST:PORT.")
+    ] = DEFAULT_LISTEN,
     city: Annotated[
         Path | None, typer.Option(help="City directory; default: Dongying, built from its recipe.")
     ] = None,
@@ -47,15 +49,17 @@ def controller(
     countdown: Annotated[
         int, typer.Option(min=0, max=300, help="Seconds that countdown displays show; 0 = none.")
     ] = 0,
-    tls_ca: Annotated[
-        Path | None, typer.Option(help="Certificates that the server's is checked against (TLS).")
+    ca: Annotated[
+        Path | None,
+        typer.Option(envvar="GREENLOT_CA", help="PEM: who signed the server's certificate."),
     ] = None,
-    tls_certificate: Annotated[
-        Path | None, typer.Option(help="The controller's own certificate (mutual TLS).")
+    certificate: Annotated[
+        Path | None, typer.Option(envvar="GREENLOT_CERTIFICATE", help="PEM: the controller's own.")
     ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    key: Annotated[Path | None, typer.Option(envvar="GREENLOT_KEY", help="PEM: its key.")] = None,
     token_file: Annotated[
-        Path | None, typer.Option(help="File with the controller's token.")
+        Path | None,
+        typer.Option(help="File of the token; default: the environment's GREENLOT_TOKEN."),
     ] = None,
     seconds: Annotated[
         float, typer.Option(min=0, help="Stop after that many seconds; 0 = run on.")
@@ -77,11 +81,12 @@ def controller(
         held=read_held(path, city_id=loaded.id, signal_id=signal),
         countdown_s=countdown,
     )
-    credentials = _credentials(tls_ca, tls_certificate, tls_key)
-    metadata: tuple[tuple[str, str], ...] = ()
+    credentials = _credentials(ca, certificate, key)
+    token = os.environ.get("GREENLOT_TOKEN", "")
     if token_file is not None:
-        metadata = (("authorization", f"Bearer {_read(token_file).decode().strip()}"),)
-    asyncio.run(_run(own, target, loaded.id, path, credentials, metadata, seconds, as_json=as_json))
+        token = _read(token_file).decode().strip()
+    metadata = (("authorization", f"Bearer {token}"),) if token else ()
+    asyncio.run(_run(own, server, loaded.id, path, credentials, metadata, seconds, as_json=as_json))
 
 
 def _credentials(
@@ -89,10 +94,10 @@ def _credentials(
 ) -> grpc.ChannelCredentials | None:
     if ca is None:
         if certificate is not None or key is not None:
-            raise GreenlotError("--tls-certificate and --tls-key need --tls-ca")
+            raise GreenlotError("--certificate and --key: expected --ca with them")
         return None
     if (certificate is None) != (key is None):
-        raise GreenlotError("--tls-certificate and --tls-key: expected both or none")
+        raise GreenlotError("--certificate, --key: expected both or none")
     own = [None if path is None else _read(path) for path in (key, certificate)]
     return grpc.ssl_channel_credentials(_read(ca), own[0], own[1])
 

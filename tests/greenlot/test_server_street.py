@@ -16,6 +16,7 @@ import pytest
 from greenlot.city import City, load_city
 from greenlot.clock import SimulatedClock
 from greenlot.server import ServerThread
+from tests.greenlot.test_cli_signals import greenlot
 from tests.greenlot.test_server import CITY, Clients, refusal
 from traffic.controller.controller import fixed_plan
 from traffic.io.protobuf import plan_from_proto, plan_to_proto, timestamp_from_ms
@@ -407,7 +408,7 @@ def test_the_reference_controller_follows_the_server_and_goes_on_without_it(
         clients = Clients(server.address, SimulatedClock(0))
         activate(clients, plan_set=approved(clients, plans(city, 7)).name)
         process = subprocess.Popen(
-            [*words, "--target", server.address],
+            [*words, "--server", server.address],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -428,7 +429,7 @@ def test_the_reference_controller_follows_the_server_and_goes_on_without_it(
             process.communicate()
     # No server any more: what it held is on its disk.
     alone = subprocess.run(
-        [*words, "--target", "127.0.0.1:1", "--seconds", "3"],
+        [*words, "--server", "127.0.0.1:1", "--seconds", "3"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -438,3 +439,32 @@ def test_the_reference_controller_follows_the_server_and_goes_on_without_it(
     rows = [json.loads(line) for line in alone.stdout.splitlines()]
     assert rows[-1]["switch"] == found["switch"]
     assert not rows[-1]["link"]
+
+
+def test_a_schedule_goes_out_as_files_and_comes_back_in(
+    clients: Clients, city: City, small_city: Path, tmp_path: Path
+) -> None:
+    first = approved(clients, plans(city, 7))
+    activate(clients, plan_set=first.name)
+    (schedule,) = clients.signals.ListSchedules(
+        st.ListSchedulesRequest(parent=CITY), timeout=5
+    ).schedules
+    server = ("--server", clients.address)
+    for form, out in (("gat1049", "a.xml"), ("csv", "tables"), ("sumo", "a.add.xml")):
+        words = ["--format", form, "-o", str(tmp_path / out), *server, "--date", "2026-11-24"]
+        done = greenlot("signals", "export", schedule.name, *words, "--city", str(small_city))
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("1 plan sets, 9 plans -> ")
+    for name in ("a.xml", "tables"):
+        words = ["signals", "submit", str(tmp_path / name), "--author", "王工", *server]
+        done = greenlot(*words, "--city", str(small_city))
+        assert done.returncode == 0, done.stderr
+        made = clients.signals.GetPlanSet(
+            st.GetPlanSetRequest(name=done.stdout.split()[0]), timeout=5
+        )
+        assert [plan_from_proto(plan) for plan in made.plans] == plans(city, 7)
+        assert (made.state, made.author) == (st.RECORD_STATE_DRAFT, "王工")
+    done = greenlot("signals", "export", f"{CITY}/schedules/99", "-o", str(tmp_path / "x"), *server)
+    assert done.returncode == 2
+    assert "NOT_FOUND: name: no schedule '99'" in done.stderr
+    assert not (tmp_path / "x").exists()

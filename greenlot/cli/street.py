@@ -1,0 +1,172 @@
+"""``greenlot signals export`` and ``submit``: schedules with their plans, out and in."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import grpc
+import typer
+
+from greenlot.city import load_city
+from greenlot.connection import Connection
+from greenlot.errors import GreenlotError
+from greenlot.server import DEFAULT_LISTEN
+from traffic.io.gat1049 import read_gat1049, write_gat1049
+from traffic.io.protobuf import plan_from_proto, plan_to_proto, signal_id_from_name
+from traffic.io.street_csv import read_street_csv, write_street_csv
+from traffic.io.street_messages import record_id, schedule_parts
+from traffic.io.street_sumo import write_street_sumo
+from traffic.stages import stages_of
+from traffic.street.exchange import Exchange
+from traffic.street.records import Origin, Schedule
+from traffic.v1 import signal_timing_pb2 as pb
+from traffic.v1 import signal_timing_pb2_grpc
+
+CALL_S = 600.0
+NOBODY = Origin("", "", 0)
+
+
+class Format(StrEnum):
+    """A way to write a schedule with its plans."""
+
+    GAT1049 = "gat1049"
+    CSV = "csv"
+    SUMO = "sumo"
+
+
+Server = Annotated[str, typer.Option(envvar="GREENLOT_SERVER", help="HOST:PORT.")]
+Ca = Annotated[
+    Path | None,
+    typer.Option(envvar="GREENLOT_CA", help="PEM: who signed the server's certificate."),
+]
+CityOption = Annotated[
+    Path | None, typer.Option(help="City directory; default: Dongying, built from its recipe.")
+]
+Cache = Annotated[Path, typer.Option("--data", help="Where Dongying is built.")]
+
+
+@contextmanager
+def _stub(server: str, ca: Path | None) -> Iterator[signal_timing_pb2_grpc.SignalTimingServiceStub]:
+    token = os.environ.get("GREENLOT_TOKEN") or None
+    try:
+        with Connection(server, ca, token=token).channel() as channel:
+            yield signal_timing_pb2_grpc.SignalTimingServiceStub(channel)
+    except grpc.RpcError as error:
+        raise GreenlotError(f"{server}: {error.code().name}: {error.details()}") from None
+
+
+def export(
+    schedule: Annotated[str, typer.Argument(help="cities/CITY/schedules/NUMBER.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="File; of csv a folder.")],
+    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.GAT1049,
+    server: Server = DEFAULT_LISTEN,
+    ca: Ca = None,
+    day: Annotated[
+        str | None, typer.Option("--date", help="Of sumo, the date to write, such as 2026-10-01.")
+    ] = None,
+    city: CityOption = None,
+    data: Cache = Path("greenlot-data"),
+) -> None:
+    """Write a schedule with all plans that it uses; the file is read back before it appears."""
+    with _stub(server, ca) as stub:
+        exchange = _fetch(stub, schedule)
+    if form is Format.GAT1049:
+        write_gat1049(exchange, out)
+    elif form is Format.CSV:
+        write_street_csv(exchange, out)
+    else:
+        try:
+            wanted = date.fromisoformat(day or "")
+        except ValueError:
+            raise GreenlotError(f"--date {day}: expected a date such as 2026-10-01") from None
+        write_street_sumo(exchange, load_city(city, cache=data).graph, wanted, out)
+    plans = sum(len(own) for own in exchange.plan_sets.values())
+    print(f"{len(exchange.plan_sets)} plan sets, {plans} plans -> {out}")
+
+
+def _fetch(stub: signal_timing_pb2_grpc.SignalTimingServiceStub, name: str) -> Exchange:
+    found = stub.GetSchedule(pb.GetScheduleRequest(name=name), timeout=CALL_S)
+    city_id = name.split("/")[1]
+    days, exceptions = schedule_parts(found.day_plans, found.exceptions, city_id)
+    schedule = Schedule(
+        id=record_id(city_id, "schedules", found.name, where="name"),
+        day_plans=days,
+        weekdays=tuple(found.weekdays),
+        origin=NOBODY,
+        exceptions=exceptions,
+        without=tuple(signal_id_from_name(key, where="without") for key in found.without),
+    )
+    plan_sets = {}
+    for set_id in schedule.plan_sets:
+        request = pb.GetPlanSetRequest(name=f"cities/{city_id}/planSets/{set_id}")
+        answer = stub.GetPlanSet(request, timeout=CALL_S)
+        plans = (plan_from_proto(plan) for plan in answer.plans)
+        plan_sets[set_id] = {plan.signal_id: plan for plan in plans}
+    return Exchange(schedule, plan_sets)
+
+
+def submit(
+    path: Annotated[Path, typer.Argument(help="A file of GA/T 1049.2 style, or a folder of csv.")],
+    author: Annotated[str, typer.Option(help="Who submits it.")] = "",
+    title: Annotated[str, typer.Option(help="For people.")] = "",
+    server: Server = DEFAULT_LISTEN,
+    ca: Ca = None,
+    city: CityOption = None,
+    data: Cache = Path("greenlot-data"),
+) -> None:
+    """Hand a schedule with its plans in as drafts; prints their names, the schedule's last."""
+    loaded = load_city(city, cache=data)
+    if path.is_dir():
+        exchange = read_street_csv(path)
+    else:
+        roads = {k: s for k, s in loaded.graph.signals.items() if s.kind == "road" and s.programs}
+        exchange = read_gat1049(path, {key: stages_of(s) for key, s in roads.items()})
+    parent = f"cities/{loaded.id}"
+    names: dict[str, str] = {}
+    with _stub(server, ca) as stub:
+        for set_id, plans in exchange.plan_sets.items():
+            made = stub.CreatePlanSet(
+                pb.CreatePlanSetRequest(
+                    parent=parent,
+                    request_id=str(uuid.uuid4()),
+                    title=title,
+                    author=author,
+                    source=f"submit {path.name}"[:200],
+                    plans=[plan_to_proto(plan, loaded.id) for plan in plans.values()],
+                ),
+                timeout=CALL_S,
+            )
+            names[set_id] = made.name
+            print(made.name)
+        schedule = exchange.schedule
+        message = pb.Schedule(
+            title=title,
+            source=f"submit {path.name}"[:200],
+            day_plans=[
+                pb.DayPlan(
+                    name=own.name,
+                    periods=[
+                        pb.Period(begin_s=p.begin_s, plan_set=names[p.plan_set])
+                        for p in own.periods
+                    ],
+                )
+                for own in schedule.day_plans
+            ],
+            weekdays=schedule.weekdays,
+            exceptions=[
+                pb.DateException(date=when, day_plan=name) for when, name in schedule.exceptions
+            ],
+            without=[f"{parent}/signals/{key}" for key in schedule.without],
+        )
+        answer = stub.CreateSchedule(
+            pb.CreateScheduleRequest(
+                parent=parent, request_id=str(uuid.uuid4()), schedule=message, author=author
+            ),
+            timeout=CALL_S,
+        )
+        print(answer.name)
