@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from greenlot.city import load_city
 from greenlot.cli.server_options import (
@@ -99,14 +100,15 @@ def serve(
         is_traced=tracing,
     )
     loaded = load_city(city, cache=data)
-    asyncio.run(
-        serve_until_signalled(
-            loaded,
-            listen=listen,
-            data=data,
-            store=store,
-            kept_ms=round(keep_ended_h * 3_600_000),
-            protection=protection,
-            ready=lambda address: print(f"listening on {address}", flush=True),
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(
+            serve_until_signalled(
+                loaded,
+                listen=listen,
+                data=data,
+                store=store,
+                kept_ms=round(keep_ended_h * 3_600_000),
+                protection=protection,
+                ready=lambda address: print(f"listening on {address}", flush=True),
+            )
         )
-    )
