@@ -10,7 +10,7 @@ from greenlot.errors import CityError
 from parking.inventory import Lot
 from parking.io.lots import read_lots
 from traffic.corridors import Corridor
-from traffic.io.city_tables import read_corridors, read_turn_counts
+from traffic.io.city_tables import read_corridors, read_safety, read_turn_counts
 from traffic.io.sumo_net import read_network
 from traffic.network import RoadGraph
 from traffic.splits import TurnFlows
@@ -62,6 +62,8 @@ def load_city(directory: Path | None = None, *, cache: Path) -> City:
         directory = dongying.build(cache / "city" / "dongying")
     manifest = _read_manifest(directory / MANIFEST)
     graph = read_network(_file(directory, manifest, "network"))
+    if "safety" in manifest:
+        graph = graph.with_signals(read_safety(_file(directory, manifest, "safety"), graph))
     periods = tuple(
         Period(
             name=_get(row, "name", str),

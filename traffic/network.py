@@ -162,6 +162,19 @@ class RoadGraph:
             if movement.signal_id is not None and movement.signal_id not in self.signals:
                 raise InvalidInputError(f"no signal {movement.signal_id!r}", where="movements")
 
+    def with_signals(self, signals: Mapping[str, Signal]) -> "RoadGraph":
+        """Return the same network with other signals of the same ids in place of its own."""
+        unknown = sorted(set(signals) - set(self.signals))
+        if unknown:
+            raise InvalidInputError(f"no signal {unknown[0]!r}", where="signals")
+        return RoadGraph(
+            tuple(self.junctions.values()),
+            tuple(self.edges.values()),
+            self.movements,
+            tuple(signals.get(key, own) for key, own in self.signals.items()),
+            self.connections,
+        )
+
     @cached_property
     def _by_from_edge(self) -> Mapping[str, tuple[Movement, ...]]:
         return _grouped(self.movements, lambda movement: movement.from_edge)

@@ -1,12 +1,15 @@
-"""Reads a city's tables: its corridors and its turn counts (CSV, UTF-8)."""
+"""Reads a city's tables: corridors, turn counts, what it demands of signals (CSV, UTF-8)."""
 
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from traffic.corridors import Corridor, along_signals
+from traffic.demanded import DemandKind, SafetyDemand, with_demands
 from traffic.errors import InvalidInputError, TrafficError
 from traffic.network import RoadGraph
+from traffic.signals import Signal
 from traffic.splits import TurnFlows
 
 
@@ -67,6 +70,43 @@ def read_turn_counts(path: Path, graph: RoadGraph | None = None) -> dict[str, Tu
             raise InvalidInputError(f"turn {turn[0]} -> {turn[1]} stands twice", where=where)
         period[turn] = flow_vph
     return {period: TurnFlows(turns) for period, turns in flows.items()}
+
+
+def read_safety(path: Path, graph: RoadGraph) -> dict[str, Signal]:
+    """Read ``signal,kind,link,other,value``: what the city demands of its signals.
+
+    ``other`` and ``value`` are empty where a kind has none; see ``SafetyDemand``.
+
+    Returns
+    -------
+    dict
+        Of the signals that the file names, each with its demands.
+
+    Raises
+    ------
+    InvalidInputError
+        A column is missing, a signal or link is unknown, or a value out of range; ``where`` is
+        FILE:ROW.
+    """
+    found: dict[str, Signal] = {}
+    for row, values in _rows(path, ("signal", "kind", "link", "other", "value")):
+        where = f"{path}:{row}"
+        signal_id = values["signal"]
+        if signal_id not in graph.signals:
+            raise InvalidInputError(f"no signal {signal_id!r}", where=f"{where}:signal")
+        try:
+            demand = SafetyDemand(
+                signal_id,
+                cast(DemandKind, values["kind"]),
+                int(values["link"]),
+                int(values["other"]) if values["other"] else None,
+                float(values["value"] or 0),
+            )
+            own = found.get(signal_id, graph.signals[signal_id])
+            found[signal_id] = with_demands(own, [demand])
+        except (ValueError, TrafficError) as error:
+            raise InvalidInputError(str(error), where=where) from None
+    return found
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:

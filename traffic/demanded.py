@@ -1,0 +1,101 @@
+"""What a city demands of its signals beyond, or instead of, what the network shows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from traffic.errors import InvalidInputError
+from traffic.signals import Signal
+
+DemandKind = Literal["conflict", "no-conflict", "min-green", "crossing-length", "intergreen"]
+DEMAND_KINDS: tuple[DemandKind, ...] = get_args(DemandKind)
+PAIRS = {"conflict", "no-conflict", "intergreen"}
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyDemand:
+    """One demand.
+
+    Parameters
+    ----------
+    signal_id, link
+        The signal and the index of a link.
+    kind
+        ``conflict``: the two links must never be green together, whatever the network's own
+        programs show; ``no-conflict``: they may be, whatever the network says; ``min-green``: the
+        link's shortest green, s; ``crossing-length``: the crossing's length, m; ``intergreen``:
+        from the end of the link's green to the beginning of the other's, s.
+    other
+        The other link of a pair; None for the kinds without one.
+    value
+        In s or m; 0 for conflicts.
+    """
+
+    signal_id: str
+    kind: DemandKind
+    link: int
+    other: int | None = None
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in DEMAND_KINDS:
+            raise InvalidInputError(
+                f"{self.kind!r}; expected one of {', '.join(DEMAND_KINDS)}", where="kind"
+            )
+        if (self.other is not None) != (self.kind in PAIRS):
+            word = "another link" if self.kind in PAIRS else "no other link"
+            raise InvalidInputError(f"{self.kind} takes {word}", where="other")
+        if self.other == self.link:
+            raise InvalidInputError("is the link itself", where="other")
+        least, most = (0.0, 0.0) if "conflict" in self.kind else (0.1, 300.0)
+        if not least <= self.value <= most:
+            raise InvalidInputError(
+                f"{self.value:g}; expected {least:g} to {most:g}", where="value"
+            )
+
+
+def with_demands(signal: Signal, demands: Iterable[SafetyDemand]) -> Signal:
+    """Return a signal that also keeps what the city demands of it.
+
+    Raises
+    ------
+    InvalidInputError
+        A demand names a link that the signal does not have, or that is no crossing where one is
+        meant.
+    """
+    for demand in demands:
+        for link in (demand.link, demand.other):
+            if link is not None and not 0 <= link < signal.link_count:
+                raise InvalidInputError(
+                    f"no link {link}; it has {signal.link_count}", where=f"signal {signal.id}"
+                )
+        signal = _with(signal, demand)
+    return signal
+
+
+def _with(signal: Signal, demand: SafetyDemand) -> Signal:
+    a, b = demand.link, demand.other
+    if demand.kind == "min-green":
+        return replace(signal, min_green_s={**signal.min_green_s, a: demand.value})
+    if demand.kind == "crossing-length":
+        if not any(link.is_crossing for link in signal.at(a)):
+            raise InvalidInputError(f"link {a} is no crossing", where=f"signal {signal.id}")
+        links = tuple(
+            replace(link, length_m=demand.value) if link.index == a and link.is_crossing else link
+            for link in signal.links
+        )
+        return replace(signal, links=links)
+    assert b is not None
+    if demand.kind == "intergreen":
+        return replace(signal, gaps_s={**signal.gaps_s, (a, b): demand.value})
+    pair = (min(a, b), max(a, b))
+    foes = [set(own) for own in signal.foes]
+    if demand.kind == "conflict":
+        foes[a].add(b)
+        foes[b].add(a)
+        together = signal.never_together | {pair}
+    else:
+        foes[a].discard(b)
+        foes[b].discard(a)
+        together = signal.never_together - {pair}
+    return replace(signal, foes=tuple(frozenset(own) for own in foes), never_together=together)
