@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint proto proto-check clean
+.PHONY: help run test lint proto api proto-check clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -46,6 +46,10 @@ PROTOC    = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I
 
 proto: $(VENV)/.installed-dev
 	@$(call PROTOC,.)
+
+# The page of every call, from the same files; a test checks that it is current.
+api: $(VENV)/.installed-dev
+	@$(BIN)/python docs/generate_api.py
 
 # The generated code is checked in: regenerate it elsewhere and compare.
 proto-check: $(VENV)/.installed-dev
