@@ -43,15 +43,19 @@ class Page:
             for row in file.source_code_info.location
         }
 
+    def comment(self, path: tuple[int, ...]) -> str:
+        """Return the comment of a part of the file, by its path in the descriptor."""
+        return self._comments.get(path, "")
+
     def lines(self) -> Iterator[str]:
         """Yield the page, line by line: calls first, then messages, then enums."""
         for s, service in enumerate(self._file.service):
             yield f"## {self._file.package}.{service.name}"
-            yield self._comments.get((6, s), "")
+            yield self.comment((6, s))
             for m, method in enumerate(service.method):
                 yield f"### {method.name}"
                 yield self._call(method)
-                yield self._comments.get((6, s, 2, m), "")
+                yield self.comment((6, s, 2, m))
         yield f"## Messages of {self._file.package}"
         for k, message in enumerate(self._file.message_type):
             yield from self._message(message, (4, k), "")
@@ -81,10 +85,10 @@ class Page:
     ) -> Iterator[str]:
         name = f"{outer}{message.name}"
         yield self._heading(name)
-        yield self._comments.get(path, "")
+        yield self.comment(path)
         rows = ["| field | type | meaning |", "|---|---|---|"]
         for k, field in enumerate(message.field):
-            comment = self._comments.get((*path, 2, k), "").replace("|", "\\|")
+            comment = self.comment((*path, 2, k)).replace("|", "\\|")
             rows.append(f"| `{field.name}` | {self._type(field)} | {comment} |")
         yield "\n".join(rows) if message.field else "No fields."
         for k, enum in enumerate(message.enum_type):
@@ -106,10 +110,10 @@ class Page:
         self, enum: d.EnumDescriptorProto, path: tuple[int, ...], outer: str
     ) -> Iterator[str]:
         yield self._heading(f"{outer}{enum.name}")
-        yield self._comments.get(path, "")
+        yield self.comment(path)
         rows = ["| value | meaning |", "|---|---|"]
         for k, value in enumerate(enum.value):
-            comment = self._comments.get((*path, 2, k), "").replace("|", "\\|")
+            comment = self.comment((*path, 2, k)).replace("|", "\\|")
             rows.append(f"| `{value.name}` = {value.number} | {comment} |")
         yield "\n".join(rows)
 

@@ -209,7 +209,9 @@ class Signal(_message.Message):
     link_count: _builtins.int
     """How many signal links (state characters) the controller drives."""
     @_builtins.property
-    def location(self) -> Global___LatLng: ...
+    def location(self) -> Global___LatLng:
+        """Where it stands; unset where the network has no projection."""
+
     def __init__(
         self,
         *,
@@ -301,7 +303,9 @@ class ListSignalsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     @_builtins.property
-    def signals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signal]: ...
+    def signals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signal]:
+        """One page, by name."""
+
     def __init__(
         self,
         *,
@@ -353,7 +357,9 @@ class ListCorridorsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     @_builtins.property
-    def corridors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Corridor]: ...
+    def corridors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Corridor]:
+        """One page, by name."""
+
     def __init__(
         self,
         *,
@@ -445,9 +451,13 @@ class OptimizePlansResponse(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def progress(self) -> Global___OptimizeProgress: ...
+    def progress(self) -> Global___OptimizeProgress:
+        """Any number of these ..."""
+
     @_builtins.property
-    def result(self) -> Global___OptimizeResult: ...
+    def result(self) -> Global___OptimizeResult:
+        """... then exactly one of these."""
+
     def __init__(
         self,
         *,
@@ -481,6 +491,7 @@ class OptimizeProgress(_message.Message):
     bound is infinite while nothing is proven.
     """
     bound: _builtins.float
+    """Proven upper bound of value, in cycles; infinite while nothing is proven."""
     def __init__(
         self,
         *,
@@ -562,7 +573,9 @@ class OptimizeBandsResponse(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def progress(self) -> Global___OptimizeProgress: ...
+    def progress(self) -> Global___OptimizeProgress:
+        """Any number of these, then one answer."""
+
     @_builtins.property
     def answer(self) -> _struct_pb2.Struct:
         """band_plan.schema.json"""
@@ -623,6 +636,7 @@ class Certificate(_message.Message):
     SOLVE_S_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     status: Global___Certificate.Status.ValueType
+    """What was proven."""
     value: _builtins.float
     """Sum of weighted bandwidths, in cycles."""
     bound: _builtins.float
@@ -632,6 +646,7 @@ class Certificate(_message.Message):
     solve_s: _builtins.float
     """Seconds of search."""
     seed: _builtins.int
+    """Of the search, 0 or more."""
     def __init__(
         self,
         *,
@@ -663,12 +678,19 @@ class OptimizeResult(_message.Message):
     revision: _builtins.int
     """Revision of the plan set, increasing; 0 when not put in force."""
     cycle_s: _builtins.int
+    """The common cycle, whole s."""
     @_builtins.property
-    def certificate(self) -> Global___Certificate: ...
+    def certificate(self) -> Global___Certificate:
+        """How good the plans are."""
+
     @_builtins.property
-    def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimingPlan]: ...
+    def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimingPlan]:
+        """One for each signal that was timed."""
+
     @_builtins.property
-    def corridors(self) -> _containers.RepeatedCompositeFieldContainer[Global___CorridorBands]: ...
+    def corridors(self) -> _containers.RepeatedCompositeFieldContainer[Global___CorridorBands]:
+        """The bands of each corridor."""
+
     @_builtins.property
     def kept(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeptSignal]:
         """Signals of the city that keep their own program, each with the reason."""
@@ -700,6 +722,7 @@ class KeptSignal(_message.Message):
     signal: _builtins.str
     """cities/{city}/signals/{signal}"""
     reason: _builtins.str
+    """For people."""
     def __init__(
         self,
         *,
@@ -756,11 +779,13 @@ class BandPart(_message.Message):
     band_out_s: _builtins.float
     """Seconds a cycle; 0 = no band runs through."""
     band_in_s: _builtins.float
+    """Inbound, s a cycle."""
     start_out_s: _builtins.float
     """When the band's front passes the first signal of its direction (inbound: the
     last of signals), in s after the master clock's cycle start.
     """
     start_in_s: _builtins.float
+    """Inbound, s after the master clock's cycle start."""
     @_builtins.property
     def signals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Signal resource names in outbound order."""
@@ -770,7 +795,9 @@ class BandPart(_message.Message):
         """Speeds that the band is drawn with, a link each (one fewer than signals)."""
 
     @_builtins.property
-    def speed_in_mps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def speed_in_mps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Inbound, m/s."""
+
     def __init__(
         self,
         *,
@@ -873,6 +900,7 @@ class Stage(_message.Message):
     MIN_GREEN_S_FIELD_NUMBER: _builtins.int
     INTERGREEN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """For people."""
     green_state: _builtins.str
     """One character for each signal link: G protected green, g permissive green,
     r red, y yellow, s right turn after stop, u red-yellow, o flashing, O off.
@@ -1043,6 +1071,7 @@ class SignalSwitch(_message.Message):
     switch: _builtins.str
     """cities/{city}/switches/{number}"""
     state: Global___SwitchState.ValueType
+    """How far it has come."""
     revision: _builtins.int
     """Increases with every change of the switch."""
     @_builtins.property
@@ -1088,13 +1117,17 @@ class SignalProgram(_message.Message):
         """
 
     @_builtins.property
-    def day_plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayPlan]: ...
+    def day_plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayPlan]:
+        """At least one."""
+
     @_builtins.property
     def weekdays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the day plans of Monday to Sunday; seven."""
 
     @_builtins.property
-    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DateException]: ...
+    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DateException]:
+        """In the order of their dates."""
+
     def __init__(
         self,
         *,
@@ -1120,6 +1153,7 @@ class DayPlan(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     PERIODS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Within its schedule."""
     @_builtins.property
     def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___Period]:
         """1 to 48, in order; the first one begins at 0."""
@@ -1255,6 +1289,7 @@ class ReportStatusRequest(_message.Message):
     revision: _builtins.int
     """The last revision that it holds, 0 or more."""
     mode: Global___ControllerMode.ValueType
+    """What decides its lamps."""
     round_trip_s: _builtins.float
     """Seconds that a round trip takes, as the controller measured it, 0 to 60; half
     of it is taken off the clock's error.
@@ -1301,7 +1336,9 @@ class ReportStatusResponse(_message.Message):
     clock_error_s: _builtins.float
     """How much the controller's clock is ahead, s, as the server sees it."""
     @_builtins.property
-    def server_time(self) -> _timestamp_pb2.Timestamp: ...
+    def server_time(self) -> _timestamp_pb2.Timestamp:
+        """The server's time when it answered."""
+
     def __init__(
         self,
         *,
@@ -1325,7 +1362,9 @@ class ReportDetectorCountsRequest(_message.Message):
     signal: _builtins.str
     """cities/{city}/signals/{signal}; the same in a whole stream."""
     @_builtins.property
-    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DetectorCount]: ...
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DetectorCount]:
+        """At most 1000 a message."""
+
     def __init__(
         self,
         *,
@@ -1363,7 +1402,9 @@ class DetectorCount(_message.Message):
     speed_mps: _builtins.float
     """Mean speed in m/s, 0 to 70; 0 without vehicles."""
     @_builtins.property
-    def begin(self) -> _timestamp_pb2.Timestamp: ...
+    def begin(self) -> _timestamp_pb2.Timestamp:
+        """When the time began."""
+
     def __init__(
         self,
         *,
@@ -1470,24 +1511,33 @@ class PlanSet(_message.Message):
     title: _builtins.str
     """For people."""
     note: _builtins.str
+    """For people."""
     state: Global___RecordState.ValueType
+    """How far it has come, now."""
     author: _builtins.str
     """Who made it, and by which means, such as OptimizePlans."""
     source: _builtins.str
+    """By which means it was made, such as OptimizePlans."""
     approved_by: _builtins.str
     """Who approved it; empty = nobody yet."""
     plan_count: _builtins.int
     """How many plans it has."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was kept."""
+
     @_builtins.property
-    def approve_time(self) -> _timestamp_pb2.Timestamp: ...
+    def approve_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was approved; unset = not yet."""
+
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
         """When it may be put in force; unset = any time."""
 
     @_builtins.property
-    def valid_until(self) -> _timestamp_pb2.Timestamp: ...
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it may be put in force; unset = any time."""
+
     @_builtins.property
     def certificate(self) -> Global___Certificate:
         """What the optimiser proved; unset = nothing."""
@@ -1548,6 +1598,7 @@ class CreatePlanSetRequest(_message.Message):
     title: _builtins.str
     """For people, at most 200 and 2000 characters."""
     note: _builtins.str
+    """For people, at most 2000 characters."""
     author: _builtins.str
     """Who makes it, at most 200 characters, where the caller is not known otherwise."""
     source: _builtins.str
@@ -1557,13 +1608,17 @@ class CreatePlanSetRequest(_message.Message):
         """1 to 20000, at most one for each signal."""
 
     @_builtins.property
-    def certificate(self) -> Global___Certificate: ...
+    def certificate(self) -> Global___Certificate:
+        """What the optimiser proved; unset = nothing."""
+
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
         """When it may be put in force; unset = any time."""
 
     @_builtins.property
-    def valid_until(self) -> _timestamp_pb2.Timestamp: ...
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it may be put in force, after valid_from; unset = any time."""
+
     def __init__(
         self,
         *,
@@ -1643,7 +1698,9 @@ class ListPlanSetsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     @_builtins.property
-    def plan_sets(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanSet]: ...
+    def plan_sets(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanSet]:
+        """One page, the oldest first."""
+
     def __init__(
         self,
         *,
@@ -1698,6 +1755,7 @@ class RetirePlanSetRequest(_message.Message):
     request_id: _builtins.str
     """UUID."""
     author: _builtins.str
+    """Who retires it, where the caller is not known otherwise."""
     def __init__(
         self,
         *,
@@ -1736,15 +1794,23 @@ class Schedule(_message.Message):
     title: _builtins.str
     """For people."""
     note: _builtins.str
+    """For people."""
     state: Global___RecordState.ValueType
+    """How far it has come, now."""
     author: _builtins.str
+    """Who made it."""
     source: _builtins.str
+    """By which means it was made."""
     approved_by: _builtins.str
     """Who approved it; empty = nobody yet."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was kept."""
+
     @_builtins.property
-    def day_plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayPlan]: ...
+    def day_plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayPlan]:
+        """At least one, names all different."""
+
     @_builtins.property
     def weekdays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the day plans of Monday to Sunday; seven."""
@@ -1872,7 +1938,9 @@ class ListSchedulesResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     @_builtins.property
-    def schedules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Schedule]: ...
+    def schedules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Schedule]:
+        """One page, the oldest first."""
+
     def __init__(
         self,
         *,
@@ -1899,6 +1967,7 @@ class ApproveScheduleRequest(_message.Message):
     request_id: _builtins.str
     """UUID."""
     author: _builtins.str
+    """Who approves, where the caller is not known otherwise."""
     def __init__(
         self,
         *,
@@ -1926,6 +1995,7 @@ class RetireScheduleRequest(_message.Message):
     request_id: _builtins.str
     """UUID."""
     author: _builtins.str
+    """Who retires it, where the caller is not known otherwise."""
     def __init__(
         self,
         *,
@@ -1968,9 +2038,11 @@ class Switch(_message.Message):
     schedule: _builtins.str
     """cities/{city}/schedules/{number}"""
     state: Global___SwitchState.ValueType
+    """How far it has come."""
     revision: _builtins.int
     """Increases with every change."""
     author: _builtins.str
+    """Who asked for it."""
     postponements: _builtins.int
     """How often it was postponed."""
     @_builtins.property
@@ -1978,9 +2050,13 @@ class Switch(_message.Message):
         """cities/{city}/signals/{signal}, those of the group that are concerned."""
 
     @_builtins.property
-    def activate_at(self) -> _timestamp_pb2.Timestamp: ...
+    def activate_at(self) -> _timestamp_pb2.Timestamp:
+        """When the group goes over, if it is committed."""
+
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was proposed."""
+
     @_builtins.property
     def acknowledged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Signals whose controllers have checked and kept it."""
@@ -1992,7 +2068,9 @@ class Switch(_message.Message):
         """
 
     @_builtins.property
-    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___SwitchRefusal]: ...
+    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___SwitchRefusal]:
+        """Controllers that will not show its plans, with the reasons."""
+
     @_builtins.property
     def out_of_step(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutOfStep]:
         """After activate_at: signals whose controllers say that they do not run it in
@@ -2036,6 +2114,7 @@ class SwitchRefusal(_message.Message):
     signal: _builtins.str
     """cities/{city}/signals/{signal}"""
     reason: _builtins.str
+    """As the controller says: rule, stage and value."""
     def __init__(
         self,
         *,
@@ -2134,7 +2213,9 @@ class ActivateResponse(_message.Message):
 
     SWITCHES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Switch]: ...
+    def switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Switch]:
+        """One for each coordination group."""
+
     def __init__(
         self,
         *,
@@ -2161,6 +2242,7 @@ class RollBackRequest(_message.Message):
     request_id: _builtins.str
     """UUID."""
     author: _builtins.str
+    """Who asks, where the caller is not known otherwise."""
     @_builtins.property
     def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of coordination groups; empty = all."""
@@ -2260,7 +2342,9 @@ class ListSwitchesResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     @_builtins.property
-    def switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Switch]: ...
+    def switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Switch]:
+        """One page, the newest first."""
+
     def __init__(
         self,
         *,
@@ -2287,6 +2371,7 @@ class CancelSwitchRequest(_message.Message):
     request_id: _builtins.str
     """UUID."""
     author: _builtins.str
+    """Who asks, where the caller is not known otherwise."""
     def __init__(
         self,
         *,
@@ -2339,7 +2424,9 @@ class ListSignalStatusResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     @_builtins.property
-    def statuses(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignalStatus]: ...
+    def statuses(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignalStatus]:
+        """One page, by name."""
+
     def __init__(
         self,
         *,
@@ -2377,6 +2464,7 @@ class SignalStatus(_message.Message):
     clock_error_s: _builtins.float
     """How much its clock is ahead, s."""
     in_step: _builtins.bool
+    """Whether it shows its plan, as last reported."""
     out_of_step_s: _builtins.int
     """Since its last switch."""
     @_builtins.property
@@ -2386,7 +2474,9 @@ class SignalStatus(_message.Message):
         """
 
     @_builtins.property
-    def faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For people, as last reported; empty = none."""
+
     def __init__(
         self,
         *,
@@ -2472,10 +2562,13 @@ class Alarm(_message.Message):
     signal: _builtins.str
     """cities/{city}/signals/{signal}"""
     kind: Global___AlarmKind.ValueType
+    """What is wrong."""
     detail: _builtins.str
     """For people."""
     @_builtins.property
-    def since(self) -> _timestamp_pb2.Timestamp: ...
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
     def __init__(
         self,
         *,
@@ -2505,7 +2598,9 @@ class SetAutoApplyRequest(_message.Message):
     request_id: _builtins.str
     """UUID."""
     enabled: _builtins.bool
+    """Whether drafts apply by themselves."""
     author: _builtins.str
+    """Who asks, where the caller is not known otherwise."""
     def __init__(
         self,
         *,
@@ -2528,6 +2623,7 @@ class SetAutoApplyResponse(_message.Message):
 
     ENABLED_FIELD_NUMBER: _builtins.int
     enabled: _builtins.bool
+    """As it is from now on."""
     def __init__(
         self,
         *,
@@ -2642,6 +2738,7 @@ class SpeedWindow(_message.Message):
     from_mps: _builtins.float
     """In m/s."""
     to_mps: _builtins.float
+    """The fastest, in m/s."""
     def __init__(
         self,
         *,
