@@ -9,11 +9,12 @@ and noted anew. Erasing a driver deletes the mapping: the log stays whole and sp
 
 import hmac
 import re
+import threading
 import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from parking.errors import InvalidInputError
@@ -94,18 +95,25 @@ def check_driver_key(text: str, *, where: str = "driver_id") -> None:
 class DriverMap(Protocol):
     """Keeps which digests belong to which driver key: the only place that knows.
 
-    ``find`` and ``digests`` answer at once; the futures of the others are done when the change is
-    durable, and fail with UnavailableError where it cannot be made.
+    All answers are futures, since they may have to be fetched; those of changes are done when the
+    change is durable. They fail with UnavailableError.
     """
 
-    def find(self, digests: Sequence[bytes]) -> str | None:
-        """Return the key that one of the digests belongs to; the first that is known decides."""
+    def find(self, groups: Sequence[Sequence[bytes]]) -> "Future[tuple[str | None, ...]]":
+        """Return for each group the key of its first digest that is known; None = none is."""
 
-    def digests(self, key: str) -> tuple[bytes, ...]:
+    def digests(self, key: str) -> "Future[tuple[bytes, ...]]":
         """Return all digests of a key, in no order; none = no such driver."""
 
-    def add(self, key: str, digests: Sequence[bytes], seen_ms: int) -> "Future[None]":
-        """Let digests belong to a key, last seen at a time; one of another key moves over."""
+    def claim(
+        self, key: str, known: Sequence[bytes], current: Sequence[bytes], seen_ms: int
+    ) -> "Future[str]":
+        """Let digests belong to one driver, seen at a time, and return his key.
+
+        That is the key of the first of ``known`` that has one, else ``key``. Looked up and noted
+        in one step: of two at once for the same driver, the second is given the first's key. Of
+        ``current``, one that was another's moves over.
+        """
 
     def erase(self, key: str) -> "Future[None]":
         """Forget all digests of a key."""
@@ -119,34 +127,50 @@ class MemoryDriverMap:
 
     def __init__(self) -> None:
         self._keys: dict[bytes, tuple[str, int]] = {}
+        self._gate = threading.Lock()
 
-    def find(self, digests: Sequence[bytes]) -> str | None:
-        """Return the key that one of the digests belongs to; the first that is known decides."""
-        return next((self._keys[item][0] for item in digests if item in self._keys), None)
+    def find(self, groups: Sequence[Sequence[bytes]]) -> "Future[tuple[str | None, ...]]":
+        """Return for each group the key of its first digest that is known; None = none is."""
+        with self._gate:
+            return _done(tuple(self._first(group) for group in groups))
 
-    def digests(self, key: str) -> tuple[bytes, ...]:
+    def digests(self, key: str) -> "Future[tuple[bytes, ...]]":
         """Return all digests of a key."""
-        return tuple(digest for digest, (owner, _) in self._keys.items() if owner == key)
+        with self._gate:
+            found = tuple(digest for digest, (owner, _) in self._keys.items() if owner == key)
+        return _done(found)
 
-    def add(self, key: str, digests: Sequence[bytes], seen_ms: int) -> "Future[None]":
-        """Let digests belong to a key."""
-        self._keys.update((digest, (key, seen_ms)) for digest in digests)
-        return _done()
+    def claim(
+        self, key: str, known: Sequence[bytes], current: Sequence[bytes], seen_ms: int
+    ) -> "Future[str]":
+        """Let digests belong to one driver, and return his key."""
+        with self._gate:
+            key = self._first(known) or key
+            self._keys.update((digest, (key, seen_ms)) for digest in current)
+        return _done(key)
 
     def erase(self, key: str) -> "Future[None]":
         """Forget all digests of a key."""
-        self._keys = {item: kept for item, kept in self._keys.items() if kept[0] != key}
-        return _done()
+        with self._gate:
+            self._keys = {item: kept for item, kept in self._keys.items() if kept[0] != key}
+        return _done(None)
 
     def forget(self, before_ms: int) -> "Future[None]":
         """Forget the digests that were last seen before a time."""
-        self._keys = {item: kept for item, kept in self._keys.items() if kept[1] >= before_ms}
-        return _done()
+        with self._gate:
+            self._keys = {item: kept for item, kept in self._keys.items() if kept[1] >= before_ms}
+        return _done(None)
+
+    def _first(self, digests: Sequence[bytes]) -> str | None:
+        return next((self._keys[item][0] for item in digests if item in self._keys), None)
 
 
-def _done() -> "Future[None]":
-    done: Future[None] = Future()
-    done.set_result(None)
+T = TypeVar("T")
+
+
+def _done(value: T) -> "Future[T]":
+    done: Future[T] = Future()
+    done.set_result(value)
     return done
 
 
@@ -155,25 +179,23 @@ def new_key() -> str:
     return uuid4().hex
 
 
-def lookup(drivers: DriverMap, secrets: Secrets, identifiers: Sequence[str]) -> str | None:
-    """Return the driver key that one of the identifiers (``plate``, ``phone``) belongs to."""
-    if len(identifiers) > MAX_IDENTIFIERS:
-        raise InvalidInputError(f"expected at most {MAX_IDENTIFIERS}", where="identifiers")
-    for identifier in identifiers:
-        key = drivers.find(secrets.digests(identifier))
-        if key is not None:
-            return key
-    return None
+def lookup(
+    drivers: DriverMap, secrets: Secrets, identifiers: Sequence[str]
+) -> "Future[tuple[str | None, ...]]":
+    """Return the driver key of each identifier (``plate``, ``phone``); None = nobody's."""
+    return drivers.find([secrets.digests(identifier) for identifier in identifiers])
 
 
 def register(
     drivers: DriverMap, secrets: Secrets, identifiers: Sequence[str], now_ms: int
-) -> "tuple[str, Future[None]]":
+) -> "Future[str]":
     """Return the driver's key, a new one if none of the identifiers is known, and note them all.
 
     All are noted under the current secret, so that a rotation is finished when the previous
     secret's digests have been forgotten.
     """
-    key = lookup(drivers, secrets, identifiers) or new_key()
-    current = [secrets.digests(identifier)[0] for identifier in identifiers]
-    return key, drivers.add(key, current, now_ms)
+    if len(identifiers) > MAX_IDENTIFIERS:
+        raise InvalidInputError(f"expected at most {MAX_IDENTIFIERS}", where="identifiers")
+    digests = [secrets.digests(identifier) for identifier in identifiers]
+    known = [digest for each in digests for digest in each]
+    return drivers.claim(new_key(), known, [each[0] for each in digests], now_ms)

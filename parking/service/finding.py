@@ -26,7 +26,7 @@ BATCH_WINDOW_S = 0.004
 BUSY_WINDOW_S = 0.025
 """The longest that it waits when many come: a batch costs little more than a single one."""
 SOLVING_SHARE = 1 / 16
-"""When many come they are gathered so long that solving takes no more than that part of the time."""
+"""When many come they are gathered so long that solving takes that part of the time at most."""
 SOLVE_TIME_S = 2.0
 """Most that a batch may think; then its best answer so far counts."""
 ON_LOOP_MAX = 32

@@ -32,8 +32,9 @@ class IdentityCalls:
         who += [phone(text, where=f"phones[{k}]") for k, text in enumerate(request.phones)]
 
         async def do(key: str, digest: bytes) -> bytes:
-            driver_id, noted = register(desk.drivers, desk.secrets(), who, desk.writer.now_ms())
-            await asyncio.wrap_future(noted)
+            driver_id = await asyncio.wrap_future(
+                register(desk.drivers, desk.secrets(), who, desk.writer.now_ms())
+            )
             return await self._told(
                 key,
                 digest,
@@ -52,8 +53,8 @@ class IdentityCalls:
         driver_id = key_of_name(request.name, desk.city_id, "drivers")
 
         async def do(key: str, digest: bytes) -> bytes:
-            known = desk.drivers.digests(driver_id) or driver_id in desk.writer.state.drivers
-            if not known:
+            known = await asyncio.wrap_future(desk.drivers.digests(driver_id))
+            if not known and driver_id not in desk.writer.state.drivers:
                 return await desk.writer.refuse(key, digest, _nobody())
             await asyncio.wrap_future(desk.drivers.erase(driver_id))
             return await self._told(key, digest, b"")
@@ -70,7 +71,7 @@ class IdentityCalls:
         """See proto/parking/v1."""
         desk = self.desk
         driver_id = key_of_name(request.name, desk.city_id, "drivers")
-        digests = desk.drivers.digests(driver_id)
+        digests = await asyncio.wrap_future(desk.drivers.digests(driver_id))
         history = await gather(desk, History(lambda held: held.driver_id == driver_id))
         if not digests and not history.reservations:
             raise _nobody()
@@ -91,9 +92,9 @@ class IdentityCalls:
         desk = self.desk
         lot_id = key_of_name(request.lot, desk.city_id, "lots", where="lot")
         desk.lot(lot_id)
+        stay = await self._expected(request, lot_id)
         state, now_ms = desk.writer.durable, desk.writer.now_ms()
         room = walk_in_spaces(state, lot_id, now_ms)
-        stay = self._expected(request, state, lot_id)
         if stay is not None and stay.lot_id == lot_id and stay.state in WAITING:
             early = now_ms < stay.from_ms and (
                 state.pools[stay.pool_id].free(now_ms, stay.from_ms) < 1
@@ -114,23 +115,22 @@ class IdentityCalls:
             answer.reservation.CopyFrom(desk.message(stay))
         return answer
 
-    def _expected(
-        self, request: pb.CheckEntryRequest, state: LedgerState, lot_id: str
-    ) -> Reservation | None:
+    async def _expected(self, request: pb.CheckEntryRequest, lot_id: str) -> Reservation | None:
         """Return the reservation that stands at the gate: here if there is one, else elsewhere."""
         desk = self.desk
         who = request.WhichOneof("who")
         if who == "reservation":
-            return desk.reservation(
+            return await desk.find(
                 reservation_id_from_name(request.reservation, desk.city_id, where="reservation")
             )
+        driver_id: str | None = None
         if who == "plate":
-            driver_id = lookup(desk.drivers, desk.secrets(), [plate(request.plate, where="plate")])
+            wanted = plate(request.plate, where="plate")
+            (driver_id,) = await asyncio.wrap_future(lookup(desk.drivers, desk.secrets(), [wanted]))
         elif who == "driver_id":
             check_driver_key(request.driver_id)
             driver_id = request.driver_id
-        else:
-            driver_id = None
+        state = desk.writer.durable
         book = state.drivers.get(driver_id) if driver_id is not None else None
         waiting = [
             state.reservations[key]

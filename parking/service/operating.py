@@ -1,7 +1,7 @@
 """The operators' calls: lots, closing, counts, gates, reconciliation, settlement."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from parking.errors import InvalidInputError, ParkingError
@@ -13,6 +13,7 @@ from parking.io.protobuf import (
 from parking.io.protobuf_city import settlement_entry
 from parking.io.protobuf_lots import (
     LOTS_MAX,
+    PASSAGES_MAX,
     counts_from_proto,
     feature_from_proto,
     passages_from_proto,
@@ -145,8 +146,9 @@ class OperatorCalls:
         desk = self.desk
         lot_id = key_of_name(request.lot, desk.city_id, "lots", where="lot")
         desk.lot(lot_id)
+        keys = await self._plates(request.events)
         passages = passages_from_proto(
-            request.events, lambda event, where: self._whose(event, lot_id, where)
+            request.events, lambda event, where: self._whose(event, lot_id, where, keys)
         )
         before = _reports(desk.writer.state, lot_id)
 
@@ -162,7 +164,23 @@ class OperatorCalls:
             reply,
         )
 
-    def _whose(self, event: pb.GateEvent, lot_id: str, where: str) -> str:
+    async def _plates(self, events: Sequence[pb.GateEvent]) -> dict[str, str | None]:
+        """Return the driver key of each plate, all looked up together."""
+        desk = self.desk
+        plates = {
+            event.plate: plate(event.plate, where=f"events[{k}].plate")
+            for k, event in enumerate(events[:PASSAGES_MAX])
+            if event.WhichOneof("who") == "plate"
+        }
+        if not plates:
+            return {}
+        looking = lookup(desk.drivers, desk.secrets(), list(plates.values()))
+        found = await asyncio.wrap_future(looking)
+        return dict(zip(plates, found, strict=True))
+
+    def _whose(
+        self, event: pb.GateEvent, lot_id: str, where: str, keys: Mapping[str, str | None]
+    ) -> str:
         """Return the reservation that a car at a gate belongs to; empty = none is known."""
         desk = self.desk
         who = event.WhichOneof("who")
@@ -171,8 +189,7 @@ class OperatorCalls:
                 event.reservation, desk.city_id, where=f"{where}.reservation"
             )
         if who == "plate":
-            known = plate(event.plate, where=f"{where}.plate")
-            driver_id = lookup(desk.drivers, desk.secrets(), [known])
+            driver_id = keys[event.plate]
         elif who == "driver_id":
             check_driver_key(event.driver_id, where=f"{where}.driver_id")
             driver_id = event.driver_id

@@ -7,7 +7,7 @@ loss of power it is as good as the disk's word that what was flushed is written.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import apsw
 
@@ -202,9 +202,7 @@ class SqliteStore:
             place = f"{self._database.path}: revision {revision}"
             yield revision, decode(kind, version, body, where=place)
 
-    def _submit(
-        self, work: Callable[[apsw.Connection], None], *, proves: bool = False
-    ) -> "Future[None]":
+    def _submit(self, work: Callable[[apsw.Connection], T], *, proves: bool = False) -> "Future[T]":
         try:
             return translated(self._database.submit(work, proves=proves))
         except StorageError as error:
@@ -214,40 +212,33 @@ class SqliteStore:
 class _Drivers:
     """The one table that maps digests of plates and phone numbers to driver keys."""
 
-    def __init__(
-        self,
-        database: Database,
-        submit: Callable[[Callable[[apsw.Connection], None]], "Future[None]"],
-    ) -> None:
+    def __init__(self, database: Database, submit: "_Submit") -> None:
         self._reader = database.reader
         self._submit = submit
 
-    def find(self, digests: Sequence[bytes]) -> str | None:
-        """Return the key that one of the digests belongs to; the first that is known decides."""
-        for digest in digests:
-            row = self._reader.execute("SELECT key FROM driver WHERE digest = ?", (digest,))
-            key: str | None = row.get
-            if key is not None:
-                return key
-        return None
+    def find(self, groups: Sequence[Sequence[bytes]]) -> "Future[tuple[str | None, ...]]":
+        """Return for each group the key of its first digest that is known; None = none is."""
+        return _done(tuple(_first_key(self._reader, group) for group in groups))
 
-    def digests(self, key: str) -> tuple[bytes, ...]:
+    def digests(self, key: str) -> "Future[tuple[bytes, ...]]":
         """Return all digests of a key."""
-        return tuple(
-            digest
-            for (digest,) in self._reader.execute("SELECT digest FROM driver WHERE key = ?", (key,))
-        )
+        rows = self._reader.execute("SELECT digest FROM driver WHERE key = ?", (key,))
+        return _done(tuple(digest for (digest,) in rows))
 
-    def add(self, key: str, digests: Sequence[bytes], seen_ms: int) -> "Future[None]":
-        """Let digests belong to a key, last seen at a time; one of another key moves over."""
-        rows = [(digest, key, seen_ms) for digest in digests]
-        return self._submit(
-            lambda connection: _all(
-                connection,
+    def claim(
+        self, key: str, known: Sequence[bytes], current: Sequence[bytes], seen_ms: int
+    ) -> "Future[str]":
+        """Let digests belong to one driver, and return his key."""
+
+        def work(connection: apsw.Connection) -> str:
+            owner = _first_key(connection, known) or key
+            connection.executemany(
                 "INSERT OR REPLACE INTO driver (digest, key, seen_ms) VALUES (?, ?, ?)",
-                rows,
+                [(digest, owner, seen_ms) for digest in current],
             )
-        )
+            return owner
+
+        return self._submit(work)
 
     def erase(self, key: str) -> "Future[None]":
         """Forget all digests of a key, on the disk too."""
@@ -258,8 +249,19 @@ class _Drivers:
         return self._submit(lambda connection: _erase(connection, "seen_ms < ?", before_ms))
 
 
-def _all(connection: apsw.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-    connection.executemany(statement, rows)
+class _Submit(Protocol):
+    def __call__(
+        self, work: Callable[[apsw.Connection], T], *, proves: bool = False
+    ) -> "Future[T]": ...
+
+
+def _first_key(connection: apsw.Connection, digests: Sequence[bytes]) -> str | None:
+    for digest in digests:
+        row = connection.execute("SELECT key FROM driver WHERE digest = ?", (digest,))
+        key: str | None = row.get
+        if key is not None:
+            return key
+    return None
 
 
 def _erase(connection: apsw.Connection, where: str, value: object) -> None:

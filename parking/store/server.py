@@ -281,30 +281,47 @@ class _Drivers:
         self._database = database
         self._city = city
 
-    def find(self, digests: Sequence[bytes]) -> str | None:
-        """Return the key that one of the digests belongs to; the first that is known decides."""
-        rows = self._rows(
-            "SELECT digest, key FROM parking_driver WHERE city = %s AND digest = ANY(%s)",
-            list(digests),
-        )
-        keys = {bytes(digest): key for digest, key in rows}
-        return next((keys[digest] for digest in digests if digest in keys), None)
+    def find(self, groups: Sequence[Sequence[bytes]]) -> "Future[tuple[str | None, ...]]":
+        """Return for each group the key of its first digest that is known; None = none is."""
 
-    def digests(self, key: str) -> tuple[bytes, ...]:
+        def work(connection: Connection) -> tuple[str | None, ...]:
+            keys = self._keys(connection, [digest for group in groups for digest in group])
+            return tuple(_first_key(keys, group) for group in groups)
+
+        return translated(self._database.read(work))
+
+    def digests(self, key: str) -> "Future[tuple[bytes, ...]]":
         """Return all digests of a key."""
-        rows = self._rows("SELECT digest FROM parking_driver WHERE city = %s AND key = %s", key)
-        return tuple(bytes(digest) for (digest,) in rows)
 
-    def add(self, key: str, digests: Sequence[bytes], seen_ms: int) -> "Future[None]":
-        """Let digests belong to a key, last seen at a time; one of another key moves over."""
-        # In one order for everybody, so that two servers do not wait for each other.
-        return self._write(
-            "INSERT INTO parking_driver (city, digest, key, seen_ms) "
-            "SELECT %s, digest, %s, %s FROM unnest(%s::bytea[]) AS given (digest) ORDER BY digest "
-            "ON CONFLICT (city, digest) DO UPDATE SET key = excluded.key, "
-            "seen_ms = excluded.seen_ms",
-            (self._city, key, seen_ms, list(dict.fromkeys(digests))),
-        )
+        def work(connection: Connection) -> tuple[bytes, ...]:
+            rows = connection.execute(
+                "SELECT digest FROM parking_driver WHERE city = %s AND key = %s", (self._city, key)
+            )
+            return tuple(bytes(digest) for (digest,) in rows)
+
+        return translated(self._database.read(work))
+
+    def claim(
+        self, key: str, known: Sequence[bytes], current: Sequence[bytes], seen_ms: int
+    ) -> "Future[str]":
+        """Let digests belong to one driver, and return his key; done twice, it is the same."""
+
+        def work(connection: Connection) -> str:
+            # The city's lock: else two servers could both find nobody.
+            connection.execute(
+                "SELECT 1 FROM parking_head WHERE city = %s FOR UPDATE", (self._city,)
+            )
+            owner = _first_key(self._keys(connection, known), known) or key
+            connection.execute(
+                "INSERT INTO parking_driver (city, digest, key, seen_ms) "
+                "SELECT %s, digest, %s, %s FROM unnest(%s::bytea[]) AS given (digest) "
+                "ON CONFLICT (city, digest) DO UPDATE SET key = excluded.key, "
+                "seen_ms = excluded.seen_ms",
+                (self._city, owner, seen_ms, list(dict.fromkeys(current))),
+            )
+            return owner
+
+        return translated(self._database.write(work))
 
     def erase(self, key: str) -> "Future[None]":
         """Forget all digests of a key."""
@@ -318,19 +335,22 @@ class _Drivers:
             "DELETE FROM parking_driver WHERE city = %s AND seen_ms < %s", (self._city, before_ms)
         )
 
-    def _rows(self, statement: str, value: object) -> list[tuple[Any, ...]]:
-        try:
-            return self._database.read_now(
-                lambda connection: connection.execute(statement, (self._city, value)).fetchall()
-            )
-        except StorageError as error:
-            raise unavailable(error) from error
+    def _keys(self, connection: Connection, digests: Sequence[bytes]) -> Mapping[bytes, str]:
+        rows = connection.execute(
+            "SELECT digest, key FROM parking_driver WHERE city = %s AND digest = ANY(%s)",
+            (self._city, list(digests)),
+        )
+        return {bytes(digest): key for digest, key in rows}
 
     def _write(self, statement: str, values: tuple[object, ...]) -> "Future[None]":
         def work(connection: Connection) -> None:
             connection.execute(statement, values)
 
         return translated(self._database.write(work))
+
+
+def _first_key(keys: Mapping[bytes, str], digests: Sequence[bytes]) -> str | None:
+    return next((keys[digest] for digest in digests if digest in keys), None)
 
 
 def _answers(rows: Sequence[tuple[Any, ...]]) -> Mapping[str, Answer]:

@@ -1,4 +1,4 @@
-"""The queue of what falls due: in order, whatever the order of coming; old ones stay as they were."""
+"""The queue of what falls due: in order, whatever the order of coming; old ones stay as they are."""
 
 import heapq
 import random

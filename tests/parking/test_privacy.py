@@ -62,35 +62,44 @@ def test_a_short_secret_is_refused(secrets):
         Secrets(*secrets)
 
 
+def who(drivers, secrets, identifier):
+    (key,) = lookup(drivers, secrets, [identifier]).result()
+    return key
+
+
 def test_a_driver_stays_the_same_over_a_rotation():
     drivers = MemoryDriverMap()
-    key, _ = register(drivers, Secrets(OLD), ["plate:X"], NOW)
+    key = register(drivers, Secrets(OLD), ["plate:X"], NOW).result()
     rotated = Secrets(NEW, OLD)
-    assert lookup(drivers, rotated, ["plate:X"]) == key
-    assert register(drivers, rotated, ["plate:X"], NOW + 1)[0] == key
-    drivers.forget(NOW + 1)
-    assert drivers.digests(key) == Secrets(NEW).digests("plate:X")
-    assert lookup(drivers, Secrets(NEW), ["plate:X"]) == key
+    assert who(drivers, rotated, "plate:X") == key
+    assert register(drivers, rotated, ["plate:X"], NOW + 1).result() == key
+    drivers.forget(NOW + 1).result()
+    assert drivers.digests(key).result() == Secrets(NEW).digests("plate:X")
+    assert who(drivers, Secrets(NEW), "plate:X") == key
 
 
 def test_erasing_leaves_nothing_that_leads_to_the_key():
     drivers = MemoryDriverMap()
-    key, _ = register(drivers, Secrets(NEW), ["plate:X", "phone:1"], NOW)
-    other, _ = register(drivers, Secrets(NEW), ["plate:Y"], NOW)
-    drivers.erase(key)
-    assert drivers.digests(key) == ()
-    assert lookup(drivers, Secrets(NEW), ["plate:X"]) is None
-    assert lookup(drivers, Secrets(NEW), ["plate:Y"]) == other
+    key = register(drivers, Secrets(NEW), ["plate:X", "phone:1"], NOW).result()
+    other = register(drivers, Secrets(NEW), ["plate:Y"], NOW).result()
+    drivers.erase(key).result()
+    assert drivers.digests(key).result() == ()
+    assert lookup(drivers, Secrets(NEW), ["plate:X", "plate:Y"]).result() == (None, other)
+
+
+def test_too_many_identifiers_are_refused():
+    with pytest.raises(InvalidInputError):
+        register(MemoryDriverMap(), Secrets(NEW), [f"plate:{k}" for k in range(9)], NOW)
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=3), max_size=12))
 def test_one_identifier_leads_to_one_key_and_who_shares_none_stays_apart(people):
     drivers, secrets = MemoryDriverMap(), Secrets(NEW)
     last: dict[str, str] = {}
-    for who in people:
-        known = [last[item] for item in who if item in last]
-        key, _ = register(drivers, secrets, who, NOW)
+    for identifiers in people:
+        known = [last[item] for item in identifiers if item in last]
+        key = register(drivers, secrets, identifiers, NOW).result()
         assert key == known[0] if known else key not in last.values()
-        last.update((item, key) for item in who)
+        last.update((item, key) for item in identifiers)
     for item, key in last.items():
-        assert lookup(drivers, secrets, [item]) == key
+        assert who(drivers, secrets, item) == key

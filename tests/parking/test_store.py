@@ -121,22 +121,6 @@ def test_probing_an_open_store_writes_nothing_that_counts(store):
     assert store.condition == "ok"
 
 
-def test_the_drivers_keys(store):
-    drivers = store.drivers
-    drivers.add("k1", [b"plate-new", b"phone-new"], NOW).result()
-    drivers.add("k2", [b"other"], NOW + 5).result()
-    assert drivers.find([b"unknown", b"phone-new"]) == "k1"
-    assert drivers.find([b"unknown"]) is None
-    assert set(drivers.digests("k1")) == {b"plate-new", b"phone-new"}
-    drivers.add("k2", [b"phone-new"], NOW + 5).result()
-    assert set(drivers.digests("k2")) == {b"other", b"phone-new"}
-    drivers.forget(NOW + 1).result()
-    assert drivers.find([b"plate-new"]) is None
-    drivers.erase("k2").result()
-    assert drivers.digests("k2") == ()
-    assert drivers.find([b"other", b"phone-new"]) is None
-
-
 def test_the_log_cannot_be_changed(tmp_path):
     store = SqliteStore(tmp_path / "ledger.db")
     store.append(Batch(0, life(*COMMANDS)[1])).result()
