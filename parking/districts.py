@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from parking.inventory import Lot
@@ -37,17 +38,32 @@ def served_by_district(
     served
         Ids of the requests that are served.
     """
-    if not requests or not lots:
+    if not requests:
+        return ()
+    lon, lat = _columns([(r.dest_lon, r.dest_lat) for r in requests])
+    return served_near(lon, lat, lots, np.array([r.id in served for r in requests]))
+
+
+def served_near(
+    dest_lon: NDArray[np.float64],
+    dest_lat: NDArray[np.float64],
+    lots: Sequence[Lot],
+    served: NDArray[np.bool_],
+) -> tuple[DistrictShare, ...]:
+    """Count as ``served_by_district`` does, from columns of shape (requests,)."""
+    if not len(dest_lon) or not lots:
         return ()
     tree = cKDTree(unit_vectors(*_columns([(lot.lon, lot.lat) for lot in lots])))
-    goals = unit_vectors(*_columns([(r.dest_lon, r.dest_lat) for r in requests]))
-    _, nearest = tree.query(goals)
-    counts: dict[str, list[int]] = {}
-    for request, k in zip(requests, np.asarray(nearest).tolist(), strict=True):
-        count = counts.setdefault(lots[k].district, [0, 0])
-        count[0] += 1
-        count[1] += request.id in served
-    return tuple(DistrictShare(name, *counts[name]) for name in sorted(counts))
+    _, nearest = tree.query(unit_vectors(dest_lon, dest_lat))
+    names = sorted({lot.district for lot in lots})
+    number = np.array([names.index(lot.district) for lot in lots])[np.asarray(nearest)]
+    asked = np.bincount(number, minlength=len(names))
+    given = np.bincount(number[served], minlength=len(names))
+    return tuple(
+        DistrictShare(name, int(asked[k]), int(given[k]))
+        for k, name in enumerate(names)
+        if asked[k]
+    )
 
 
 def _columns(points: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
