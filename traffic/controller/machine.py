@@ -19,10 +19,15 @@ from traffic.intergreens import intergreen
 from traffic.plan import TimingPlan
 from traffic.safety import Violation, require_safe
 from traffic.signals import GREEN, Phase, Signal
-from traffic.transition import Method, Switch, Way, leave_after_s
+from traffic.transition import Switch, Way, leave_after_s
 
 LEAST_ALL_RED_S = 5
 """All red at start-up and when flashing ends, unless the signal's own intergreens last longer."""
+
+GENTLE_SHARE = 0.25
+"""By how much the short way changes a cycle, as a share of it."""
+GENTLE_CYCLES = 2
+"""Cycles in which it must be over to be taken."""
 
 
 class Mode(StrEnum):
@@ -319,10 +324,10 @@ class Machine:
                 self._mode = Mode.PRE_EMPTION
             self._hold()
             return True
-        switch = _switch(self.signal, self._plan.with_offset(0), own.with_offset(0), "short-way")
-        if switch is None:
+        switches = _switches(self.signal, self._plan.with_offset(0), own.with_offset(0))
+        if not switches:
             return False
-        for way in switch.entries_into(self._since_s, stage):
+        for way in switches[0].entries_into(self._since_s, stage):
             pieces = self._pieces_of(way, own)
             if self._is_safe(pieces, (own, stage)):
                 self._pieces = deque(pieces)
@@ -409,17 +414,14 @@ def ways_into(
 ) -> Iterator[Way]:
     """Yield the ways from a place in the one plan's cycle into step with the other, best first.
 
-    The short way is taken as long as it is over within two cycles; else whichever of it and
-    dwelling is over first.
+    The short way, which changes a cycle by a quarter at most, is taken as long as it is over
+    within two cycles; else whichever is over first of it, dwelling, and a short way that changes
+    greens as far as they may be.
     """
-    plain = old.with_offset(0), new.with_offset(0)
     found: list[Way] = []
-    for method in ("short-way", "dwell"):
-        switch = _switch(signal, *plain, method)
-        if switch is None:
-            return
+    for switch in _switches(signal, old.with_offset(0), new.with_offset(0)):
         own = list(switch.ways(since_s, there_s))
-        if method == "short-way" and own and own[0].duration_s <= 2 * new.cycle_s:
+        if not found and own and own[0].duration_s <= GENTLE_CYCLES * new.cycle_s:
             yield from own
             own = []
         found += own
@@ -442,35 +444,41 @@ def longest_way_s(signal: Signal, old: TimingPlan, new: TimingPlan) -> int:
 
 @lru_cache(maxsize=65536)
 def _longest_way_s(signal: Signal, old: TimingPlan, new: TimingPlan) -> int:
-    short = _switch(signal, old, new, "short-way")
-    dwell = _switch(signal, old, new, "dwell")
-    if short is None or dwell is None:
+    switches = _switches(signal, old, new)
+    if not switches:
         raise UnsafePlanError("no safe way leads into the new plan", where=f"signal {signal.id}")
-    common = {a for a, b in dwell.pairs if old.stages[a].green_state == new.stages[b].green_state}
+    pairs = switches[0].pairs
+    common = {a for a, b in pairs if old.stages[a].green_state == new.stages[b].green_state}
     if common == set(range(len(old.stages))):
-        return 2 * new.cycle_s
+        return GENTLE_CYCLES * new.cycle_s
     longest_s = 0
     for k in range(len(old.stages)):
         since_s = old.stage_start_s(k)
         for there_s in range(new.cycle_s):
-            way_s = min(end_s for end_s, _, _ in short.ends(since_s, there_s))
-            if way_s > 2 * new.cycle_s:
-                dwell_s = min(end_s for end_s, _, _ in dwell.ends(since_s, there_s))
-                way_s = min(way_s, dwell_s)
+            way_s = 10**9
+            for switch in switches:
+                own_s = min(end_s for end_s, _, _ in switch.ends(since_s, there_s))
+                way_s = min(way_s, own_s)
+                if way_s <= GENTLE_CYCLES * new.cycle_s:
+                    break
             longest_s = max(longest_s, way_s)
     return longest_s
 
 
 @lru_cache(maxsize=4096)
-def _switch(signal: Signal, old: TimingPlan, new: TimingPlan, method: Method) -> Switch | None:
-    if method != "short-way":
-        # Where a signal may go over, and how far greens may be shortened, is the same.
-        found = _switch(signal, old, new, "short-way")
-        return None if found is None else replace(found, method=method, changes={})
+def _switches(signal: Signal, old: TimingPlan, new: TimingPlan) -> tuple[Switch, ...]:
+    """Ways of getting from plan to plan, the gentlest first; none where none is safe."""
     try:
-        return Switch.between(signal, old, new, method, 0.25)
+        gentle = Switch.between(signal, old, new, "short-way", GENTLE_SHARE)
     except UnsafePlanError:
-        return None
+        return ()
+    # Where a signal may go over, and how far greens may be shortened, is the same for all.
+    brisk = replace(gentle.resync, most_share=1.0)
+    return (
+        gentle,
+        replace(gentle, method="dwell", changes={}),
+        replace(gentle, resync=brisk, changes={}),
+    )
 
 
 def _flash(signal: Signal) -> str:

@@ -80,12 +80,16 @@ def refuse_unsafe(
 
 
 def refuse_ways(
-    signals: Mapping[str, Signal], changes: Iterable[tuple[TimingPlan, TimingPlan]]
+    signals: Mapping[str, Signal],
+    changes: Iterable[tuple[TimingPlan, TimingPlan]],
+    *,
+    in_time: bool = True,
 ) -> None:
-    """Let changes between plans pass, or raise RefusedPlanError where one is no safe way in time.
+    """Let changes between plans pass, or raise RefusedPlanError where there is no safe way.
 
     With countdown displays a change waits for the end of a cycle of the old plan; with it, the
     signal is in step within three cycles of the new one, or of the old one where that is longer.
+    A way that takes longer is refused, too; ``in_time`` False = it is not.
     """
     seen: set[tuple[TimingPlan, TimingPlan]] = set()
     found: list[Refusal] = []
@@ -100,7 +104,7 @@ def refuse_ways(
             found.append(Refusal(new.signal_id, "transition", "", error.message))
             continue
         most_s = (IN_STEP_CYCLES - 1) * max(old.cycle_s, new.cycle_s)
-        if way_s > most_s:
+        if in_time and way_s > most_s:
             value = f"takes up to {way_s} s from a stage's begin; expected {most_s} s or less"
             found.append(Refusal(new.signal_id, "transition", "", value))
     if found:

@@ -53,9 +53,10 @@ def _alarms(
         cycle_s = 0 if switch is None else switch.cycle_ms // 1000
         for kind, detail in alarms_of(health, now_ms, rules, cycle_s):
             now[signal_id, kind] = detail
-    for switch in street.open_switches:
+    for switch in street.switches.values():
         for signal_id, why in switch.refused.items():
-            if signal_id not in switch.acknowledged:
+            held = switch.is_open or street.switch_at(signal_id, now_ms) is switch
+            if held and signal_id not in switch.acknowledged:
                 now[signal_id, AlarmKind.REFUSED] = f"switch {switch.id}: {why}"
     for (signal_id, kind), detail in now.items():
         if (signal_id, kind) not in street.alarms:
