@@ -1,15 +1,18 @@
-"""Backups of a city's ledger: one SQLite file, whatever store it comes from or goes to.
+"""Backups of a city's stores: SQLite files, whatever store they come from or go to.
 
-A backup is an embedded store's own file, so that ``serve --store sqlite:FILE`` opens it as it is.
+A ledger's backup is an embedded store's own file, so that ``serve --store sqlite:FILE`` opens it as
+it is. The signal plans lie beside it (``plans_beside``): those of a database always, those of an
+embedded store where its directory is named.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from greenlot.errors import StartError
+from greenlot.plan_backups import plans_beside, plans_from_postgres, plans_to_postgres
 from greenlot.storage import StorageError
 from greenlot.storage.sqlite import copy_file
-from greenlot.stores import is_postgres, sqlite_path
+from greenlot.stores import is_postgres, plans_file, sqlite_path
 from parking.errors import ParkingError
 from parking.ledger import faults, replay
 from parking.store.copying import from_postgres, read_file, to_postgres
@@ -29,16 +32,22 @@ class BackupReport:
         How many are held, confirmed or parked at that revision.
     file_bytes
         Its size.
+    plans
+        The file of the signal plans beside it; None = there are none.
     """
 
     file: Path
     revision: int
     open_reservations: int
     file_bytes: int
+    plans: Path | None = None
 
 
-def back_up(store: str, target: Path, *, city_id: str) -> BackupReport:
+def back_up(store: str, target: Path, *, city_id: str, data: Path | None = None) -> BackupReport:
     """Copy a ledger, in use or not, as it is at one moment, into a new file, and check it.
+
+    The signal plans go into a file beside it. ``data``: the directory where a server with an
+    embedded store keeps them; None = leave them out.
 
     Raises
     ------
@@ -46,40 +55,64 @@ def back_up(store: str, target: Path, *, city_id: str) -> BackupReport:
         The store cannot be read, the target exists, or what was copied is not sound; then there
         is no target.
     """
+    beside = plans_beside(target)
+    made = [path for path in (target, beside) if not path.exists()]
     try:
+        plans = _plans_out(store, city_id, beside, data)
         if is_postgres(store):
             from_postgres(store, city_id, target)
         else:
-            source = sqlite_path(store)
-            if not source.is_file():
-                raise StartError(f"--store: {source}: no such file")
-            copy_file(source, target)
-    except (StorageError, ParkingError) as error:
+            copy_file(_existing(sqlite_path(store), "--store"), target)
+        return replace(check(target), plans=plans)
+    except (StorageError, ParkingError, StartError) as error:
+        for path in made:
+            path.unlink(missing_ok=True)
+        if isinstance(error, StartError):
+            raise
         raise StartError(f"backup: {error}") from error
-    try:
-        return check(target)
-    except StartError:
-        target.unlink(missing_ok=True)
-        raise
 
 
-def restore(source: Path, store: str, *, city_id: str) -> BackupReport:
-    """Put a checked backup where there is no ledger yet.
+def _plans_out(store: str, city_id: str, target: Path, data: Path | None) -> Path | None:
+    if is_postgres(store):
+        return target if plans_from_postgres(store, city_id, target) else None
+    if data is None:
+        return None
+    copy_file(_existing(plans_file(data, city_id), "--data"), target)
+    return target
+
+
+def _existing(path: Path, option: str) -> Path:
+    if not path.is_file():
+        raise StartError(f"{option}: {path}: no such file")
+    return path
+
+
+def restore(source: Path, store: str, *, city_id: str, data: Path | None = None) -> BackupReport:
+    """Put a checked backup where there is no ledger yet, and the plans beside it likewise.
+
+    ``data``: the directory for the plans of an embedded store; None = leave them out.
 
     Raises
     ------
     StartError
         The backup is not sound, or there is a ledger already.
     """
-    report = check(source)
+    report, plans = check(source), plans_beside(source)
+    into = None
     try:
         if is_postgres(store):
             to_postgres(source, store, city_id)
+            if plans.is_file():
+                plans_to_postgres(plans, store, city_id)
+                into = plans
         else:
             copy_file(source, sqlite_path(store))
+            if plans.is_file() and data is not None:
+                copy_file(plans, plans_file(data, city_id))
+                into = plans
     except (StorageError, ParkingError) as error:
         raise StartError(f"restore: {error}") from error
-    return report
+    return replace(report, plans=into)
 
 
 def check(file: Path) -> BackupReport:

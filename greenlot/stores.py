@@ -57,7 +57,7 @@ def open_stores(address: str | None, *, data: Path, city_id: str) -> Stores:
     ledger = data / f"{city_id}-parking.sqlite" if address is None else sqlite_path(address)
     try:
         data.mkdir(parents=True, exist_ok=True)
-        plans = SqlitePlanStore(data / f"{city_id}-plans.sqlite")
+        plans = SqlitePlanStore(plans_file(data, city_id))
     except (OSError, StorageError) as error:
         raise StartError(f"--data {data}: {error}") from error
     try:
@@ -65,6 +65,11 @@ def open_stores(address: str | None, *, data: Path, city_id: str) -> Stores:
     except UnavailableError as error:
         plans.close()
         raise StartError(f"{'--store' if address else '--data'}: {error}") from error
+
+
+def plans_file(data: Path, city_id: str) -> Path:
+    """Return the file of an embedded store's signal plans."""
+    return data / f"{city_id}-plans.sqlite"
 
 
 def is_postgres(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""The queue of what falls due: in order, whatever the order of coming; old ones stay as they are."""
+"""The queue of what falls due: in order, however things came; old queues stay as they were."""
 
 import heapq
 import random

@@ -7,6 +7,7 @@ What was acknowledged must be found again; what a request was given must be one 
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -80,8 +81,11 @@ class Witness:
         self._file.close()
 
     async def _driver(self, driver: str) -> None:
-        while not self.ending:
-            held = await self._call("RequestAssignment", self._request(driver))
+        # Each time under a key of its own: no limit of a driver stands between the calls.
+        for turn in itertools.count():
+            if self.ending:
+                return
+            held = await self._call("RequestAssignment", self._request(f"{driver}-{turn}"))
             if held is None:
                 await asyncio.sleep(0.02)
                 continue
