@@ -125,12 +125,12 @@ def optimize_network(
     own_timings = {key: own_timing(graph.signals[key]) for key in model.signal_ids}
     trips = TripModel(model)
     own = trips.evaluate(own_timings)
-    options = options_of(model, cycle_s=cycle_s, min_green_s=min_green_s)
-    if not options.timed:
-        reasons = "; ".join(f"{key}: {reason}" for key, reason in options.kept.items())
-        raise InvalidInputError(f"no signal can be timed: {reasons}", where="net")
     count = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(count, thread_name_prefix="judge") as pool:
+        options = options_of(model, cycle_s=cycle_s, min_green_s=min_green_s, pool=pool)
+        if not options.timed:
+            reasons = "; ".join(f"{key}: {reason}" for key, reason in options.kept.items())
+            raise InvalidInputError(f"no signal can be timed: {reasons}", where="net")
         search = Search(
             trips,
             options,

@@ -1,6 +1,7 @@
 """What the search may choose at each signal: sequences, and greens that suit it by itself."""
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -96,28 +97,46 @@ def own_timing(signal: Signal) -> Timing:
     return Timing(phases, round(signal.program.offset_s) % cycle_s)
 
 
-def options_of(model: DelayModel, *, cycle_s: tuple[int, int], min_green_s: int = 5) -> Options:
+def options_of(
+    model: DelayModel,
+    *,
+    cycle_s: tuple[int, int],
+    min_green_s: int = 5,
+    pool: Executor | None = None,
+) -> Options:
     """Collect every signal's choices.
 
     Signals whose program cannot be timed safely, or needs a longer cycle, keep it, with the reason.
+    Threads of a ``pool`` look at signals side by side.
     """
-    timed: list[SignalOptions] = []
-    kept: dict[str, str] = {}
-    for index, key in enumerate(model.signal_ids):
-        signal = model.graph.signals[key]
-        try:
-            own = signal_stages(signal, min_green_s=min_green_s)
-        except UnsafePlanError as error:
-            kept[key] = error.message
-            continue
-        flows = signal_flows(model.network, index)
-        chosen = _sequences(own, flows, cycle_s)
-        if not chosen[0]:
-            kept[key] = f"no safe sequence of its stages fits into {cycle_s[1]} s"
-            continue
-        timed.append(SignalOptions(index, signal, flows, *chosen))
+
+    def choices(index: int) -> SignalOptions | str:
+        return _choices(model, index, cycle_s, min_green_s)
+
+    indices = range(len(model.signal_ids))
+    found = list(map(choices, indices) if pool is None else pool.map(choices, indices))
+    timed = [own for own in found if isinstance(own, SignalOptions)]
+    kept = {
+        key: why for key, why in zip(model.signal_ids, found, strict=True) if isinstance(why, str)
+    }
     own_timings = {key: own_timing(model.graph.signals[key]) for key in model.signal_ids}
     return Options(tuple(timed), kept, own_timings)
+
+
+def _choices(
+    model: DelayModel, index: int, cycle_s: tuple[int, int], min_green_s: int
+) -> SignalOptions | str:
+    """Choices of a signal, or why it has none."""
+    signal = model.graph.signals[model.signal_ids[index]]
+    try:
+        own = signal_stages(signal, min_green_s=min_green_s)
+    except UnsafePlanError as error:
+        return error.message
+    flows = signal_flows(model.network, index)
+    sequences, base = _sequences(own, flows, cycle_s)
+    if not sequences:
+        return f"no safe sequence of its stages fits into {cycle_s[1]} s"
+    return SignalOptions(index, signal, flows, sequences, base)
 
 
 def _sequences(

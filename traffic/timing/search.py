@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,12 +23,13 @@ from traffic.delay.model import Codes, Estimate
 from traffic.delay.trip_model import TripModel
 from traffic.timing.moves import cycle_of, random_move
 from traffic.timing.offsets import best_offsets, offset_links
-from traffic.timing.options import Options
+from traffic.timing.options import Options, SignalOptions
 from traffic.timing.preferences import Preferences, everybody_alike
 from traffic.timing.state import Encoder, Ints, SignalState
 
 States = tuple[SignalState, ...]
 Plan = tuple[Codes, Ints]
+_Answer = TypeVar("_Answer")
 
 # Moves of each signal that are judged side by side.
 TRIES = 6
@@ -34,12 +37,13 @@ TRIES = 6
 FEW_SIGNALS = 6
 # Work of a search in the trip model's steps, within these bounds of whole-network judgements.
 WORK = 4.0e9
-EVALUATIONS = (300, 6000)
+EVALUATIONS = (120, 6000)
 # Cycles that are compared, kept after the first and after the second round.
 CYCLES, SECOND, LAST = 9, 4, 2
 LEAST_GAIN = 1e-6
-# How often offsets are solved anew with the profiles that the ones before have led to.
-OFFSET_ROUNDS = 3
+# How often offsets are solved anew with the profiles that the ones before have led to; once in
+# networks of more than so many signals, where neighbours matter less than time.
+OFFSET_ROUNDS, MANY_SIGNALS = 3, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,12 @@ class Search:
 
     def run(self) -> tuple[States, Estimate]:
         """Return the best plan found and what the model says of it."""
-        runs = [self._started(cycle) for cycle in self._cycles()]
+        runs: list[_Run] = []
+        for cycle in self._cycles():
+            if runs and self._over():
+                break
+            runs.append(self._started(cycle))
+            self._tell(runs, f"cycle {cycle} s")
         everyone = list(runs)
         shares = (0.25, 0.25, 0.5)
         for keep, share in zip((SECOND, LAST, 1), shares, strict=True):
@@ -163,6 +172,11 @@ class Search:
             for plan, e in zip(plans, self.trips.judge(plans, self._pool), strict=True)
         ]
 
+    def _of_each(self, ask: Callable[[SignalOptions], _Answer]) -> list[_Answer]:
+        if self._pool is None:
+            return [ask(own) for own in self.options.timed]
+        return list(self._pool.map(ask, self.options.timed))
+
     def _cycles(self) -> list[int]:
         """Common cycles worth trying, by what every signal would lose by itself."""
         low = max(self.cycle_range_s[0], *(own.least_cycle_s for own in self.options.timed))
@@ -172,7 +186,7 @@ class Search:
         )
         losses = []
         for cycle in range(low, self.cycle_range_s[1] + 1, step):
-            found = [own.best(cycle) for own in self.options.timed]
+            found = self._of_each(partial(SignalOptions.best, cycle_s=cycle))
             if None not in found:
                 losses.append((sum(one[0] for one in found if one is not None), cycle))
         losses.sort()
@@ -188,7 +202,9 @@ class Search:
             states.append(SignalState(found[1], tuple(int(g) for g in split[1]), 0))
         run = _Run(cycle_s, tuple(states), math.inf)
         run.cost = float(self._judge([self.encoder.encode(run.states)])[0].sum())
-        for _ in range(OFFSET_ROUNDS):
+        for _ in range(OFFSET_ROUNDS if len(states) <= MANY_SIGNALS else 1):
+            if self._over():
+                break
             moved = self._with_offsets(run)
             if moved is None or moved.cost >= run.cost - LEAST_GAIN:
                 break
