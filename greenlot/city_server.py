@@ -209,12 +209,11 @@ class CityServer:
         """
         self._is_draining = True
         await self._health.enter_graceful_shutdown()
-        ends_s = time.monotonic() + grace_s
-        stopping = asyncio.create_task(self._server.stop(grace_s))
-        # No call is taken any more from here on: whoever watches again does so elsewhere.
-        await asyncio.sleep(0)
         self._signals.end_streams()
         self._parking.end_streams()
+        await self._calls.turn_away()
+        ends_s = time.monotonic() + grace_s
+        stopping = asyncio.create_task(self._server.stop(grace_s))
         draining = asyncio.create_task(self._calls.drain())
         while not stopping.done() and time.monotonic() < ends_s:
             await asyncio.wait([stopping], timeout=STOP_LOOK_S)

@@ -37,6 +37,8 @@ LOOK_S = 0.5
 """How often calls are looked at that may have taken too long, or whose token may have ended."""
 STREAM_GRACE_S = 2.0
 """Streams that go on so long after the server began to stop are ended."""
+QUIET_S, TURN_AWAY_S = 0.25, 3.0
+"""A server that stops waits for so long a silence, and for so long at most."""
 REFUSALS_LOGGED_PER_S = 20.0
 
 log = structlog.get_logger()
@@ -95,6 +97,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._prepared: dict[str, tuple[Policy | None, Handler]] = {}
         self._running: dict[Call, asyncio.Task[Any]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_stopping = False
+        self._last_s = 0.0
         self._calls = 0
         self._streams: Counter[str] = Counter()
         self._refusals = Bucket(REFUSALS_LOGGED_PER_S, time.monotonic)
@@ -131,6 +135,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if self._tracing is not None:
             call.span = self._tracing.begin(call, parent)
         try:
+            self._last_s = call.began_s
+            if self._is_stopping and (prepared[0] is None or not prepared[0].is_public):
+                raise _STOPPING
             call.caller, call.token_id = self._guard.admit(header, prepared[0])
         except RefusedError as refusal:
             call.refusal = refusal
@@ -230,6 +237,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if call.span is not None and self._tracing is not None:
             self._tracing.end(call, code_pb2.Code.Name(refusal.code))
             call.span = None
+        if refusal is _STOPPING:
+            return
         if self._refusals.take():
             log.warning(
                 "refused",
@@ -258,6 +267,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             if self._unlogged:
                 log.warning("refused, without a line each", calls=self._unlogged)
                 self._unlogged = 0
+
+    async def turn_away(self) -> None:
+        """Refuse new calls with UNAVAILABLE, until for a moment none has come.
+
+        When a gRPC server stops, what has arrived and was not taken up yet ends as CANCELLED,
+        which no client takes for "try elsewhere". So it stops when nothing arrives any more.
+        """
+        self._is_stopping = True
+        began_s = time.monotonic()
+        while True:
+            now_s = time.monotonic()
+            if now_s - self._last_s >= QUIET_S or now_s - began_s >= TURN_AWAY_S:
+                return
+            await asyncio.sleep(QUIET_S / 4)
 
     async def drain(self) -> None:
         """Give streams a moment to end by themselves, then end them; unary calls go on."""

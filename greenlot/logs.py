@@ -18,17 +18,19 @@ from greenlot.telemetry.calls import CURRENT
 Event = MutableMapping[str, Any]
 
 STRUCK_OUT = "***"
+ESCAPED = r"(?:\\+u[0-9a-f]{4}|(?:\\+[0-7]{3}){2,3}|(?:\\+x[0-9a-f]{2}){2,3})"
 SECRETS = (
     re.compile(r"glt_[A-Za-z0-9_\-]+"),
     re.compile(r"(?i)(?<=bearer )[^\s'\",)]+"),
     # The password of postgresql://USER:PASSWORD@HOST, and of a libpq string.
     re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),
     re.compile(r"(?i)(?<=password=)[^\s'\"]+"),
-    # A plate: province (as it is, or as JSON or protobuf writes it), letter, 5 or 6 more.
+    # A plate: province, letter, 5 or 6 more, perhaps a dot between. What is not ASCII stands there
+    # as it is, or escaped: by JSON, by protobuf, by Python.
     re.compile(
-        r"(?:[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领]"
-        r"|\\+u[0-9a-f]{4}|(?:\\+[0-7]{3}){3})"
-        r"[ ·•\-]?[A-HJ-NP-Z][ ·•\-]?[A-HJ-NP-Z0-9]{4,5}[A-HJ-NP-Z0-9挂学警港澳领]",
+        rf"(?:[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领]|{ESCAPED})"
+        rf"(?:[ ·•\-]|{ESCAPED})?[A-HJ-NP-Z](?:[ ·•\-]|{ESCAPED})?"
+        rf"[A-HJ-NP-Z0-9]{{4,5}}(?:[A-HJ-NP-Z0-9挂学警港澳领]|{ESCAPED})",
         re.IGNORECASE,
     ),
     # A mobile number, with or without the country's prefix, in groups or not.

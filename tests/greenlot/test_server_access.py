@@ -2,7 +2,6 @@
 
 import itertools
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,15 @@ from greenlot.server import SERVICES
 from parking.v1 import parking_pb2 as pk
 from tests.greenlot.parking_client import described
 from tests.greenlot.parking_client import request as parking_request
-from tests.greenlot.secured import CALLERS, Secured, Stubs, code_of, reason_of, secured
+from tests.greenlot.secured import (
+    CALLERS,
+    Secured,
+    Stubs,
+    booking_request,
+    code_of,
+    reason_of,
+    secured,
+)
 from tests.greenlot.security.test_access import METHODS
 from tests.greenlot.test_server import CITY
 from traffic.v1 import signal_timing_pb2 as st
@@ -87,7 +94,7 @@ def test_health_is_public_and_reflection_needs_any_token(server: Secured) -> Non
 def test_an_operator_has_its_own_lots_alone(server: Secured) -> None:
     mine, theirs = server.as_("operator").parking, server.as_("rival").parking
     app = server.as_("app").parking
-    held = app.RequestAssignment(booking(), timeout=20)
+    held = app.RequestAssignment(booking_request(), timeout=20)
     assert held.lot == f"{CITY}/lots/near"
     near = f"{CITY}/lots/near"
     calls = [
@@ -109,19 +116,6 @@ def test_an_operator_has_its_own_lots_alone(server: Secured) -> None:
     for name, fields in calls:
         code = code_of(getattr(mine, name), parking_request(name, **fields))
         assert code is CODE.OK, name
-
-
-def booking() -> pk.RequestAssignmentRequest:
-    message = pk.RequestAssignmentRequest(
-        parent=CITY,
-        request_id=str(uuid.uuid4()),
-        driver_id=f"d-{uuid.uuid4().hex[:8]}",
-        origin=pk.LatLng(latitude=37.42, longitude=118.64),
-        destination=pk.LatLng(latitude=37.43, longitude=118.66),
-        height_cm=200,
-    )
-    message.duration.FromSeconds(3600)
-    return message
 
 
 def test_what_is_anothers_and_what_is_not_there_are_told_apart_to_nobody(server: Secured) -> None:
@@ -147,7 +141,7 @@ def test_a_controller_has_its_own_signals_alone(server: Secured) -> None:
 
 def test_one_callers_answer_is_not_anothers(server: Secured) -> None:
     """The same request id, from two callers, is two requests."""
-    request = booking()
+    request = booking_request()
     first = server.as_("app").parking.RequestAssignment(request, timeout=20)
     again = server.as_("app").parking.RequestAssignment(request, timeout=20)
     other = server.as_("admin").parking.RequestAssignment(request, timeout=20)
