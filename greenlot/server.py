@@ -114,6 +114,12 @@ class ServerThread:
         """Where it listens."""
         return self._started.result()
 
+    @property
+    def metrics_address(self) -> str:
+        """Where its metrics are; empty = nowhere."""
+        self._started.result()
+        return self._server.metrics_address
+
     def __enter__(self) -> Self:
         self._thread.start()
         self._started.result()
@@ -135,7 +141,7 @@ class ServerThread:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         try:
-            server = self._make()
+            server = self._server = self._make()
             await server.start()
         except BaseException as error:
             self._started.set_exception(error)
