@@ -14,8 +14,8 @@ from greenlot.storage import StorageError
 from greenlot.storage.sqlite import copy_file
 from greenlot.stores import is_postgres, plans_file, sqlite_path
 from parking.errors import ParkingError
-from parking.ledger import faults, replay
-from parking.store.copying import from_postgres, read_file, to_postgres
+from parking.ledger import LedgerState, evolve, faults
+from parking.store.copying import from_postgres, read_file, read_snapshot, to_postgres
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def restore(source: Path, store: str, *, city_id: str, data: Path | None = None)
 
 
 def check(file: Path) -> BackupReport:
-    """Replay a backup's log and recompute what must hold of it.
+    """Replay a backup's log and recompute what must hold of it, and of its snapshot.
 
     Raises
     ------
@@ -126,9 +126,21 @@ def check(file: Path) -> BackupReport:
     if not file.is_file():
         raise StartError(f"{file}: no such file")
     try:
-        state = replay(read_file(file))
+        snapshot = read_snapshot(file)
+        state = LedgerState() if snapshot is None else LedgerState(kept_ms=snapshot.kept_ms)
+        for event in read_file(file):
+            state = evolve(state, event)
+            if snapshot is not None and state.revision == snapshot.revision != 0:
+                if state != snapshot:
+                    raise StartError(
+                        f"{file}: not sound: its snapshot of revision {state.revision} is not "
+                        "what its log leads to"
+                    )
+                snapshot = None
     except (StorageError, ParkingError) as error:
         raise StartError(f"backup: {error}") from error
+    if snapshot is not None and snapshot.revision > state.revision:
+        raise StartError(f"{file}: not sound: its log ends before its snapshot")
     for fault in faults(state):
         raise StartError(f"{file}: not sound at revision {state.revision}: {fault}")
     open_reservations = sum(len(book.open) for book in state.pools.values())

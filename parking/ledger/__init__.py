@@ -37,10 +37,12 @@ from parking.ledger.limits import booking_refusal, look_ahead_refusal
 from parking.ledger.profile import Profile
 from parking.ledger.reservation import OPEN, WAITING, Reservation, ReservationState
 from parking.ledger.rules import LotRules, Rules
+from parking.ledger.snapshot import SHAPE, rows_of, state_of
 from parking.ledger.state import DriverBook, LedgerState, LotBook, PoolBook, lot_rules
 
 __all__ = [
     "OPEN",
+    "SHAPE",
     "STAY_MAX_MS",
     "STAY_MIN_MS",
     "WAITING",
@@ -86,4 +88,6 @@ __all__ = [
     "make_offers",
     "next_due_ms",
     "replay",
+    "rows_of",
+    "state_of",
 ]

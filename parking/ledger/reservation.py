@@ -1,5 +1,6 @@
 """A reservation as it stands: one driver's claim on one space of a pool."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from operator import attrgetter
@@ -126,6 +127,19 @@ class Reservation:
             _SLOTS[name](new, value)
         return new
 
+    def values(self) -> tuple[Any, ...]:
+        """Return the values of all fields, in order."""
+        return _values(self)
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> "Reservation":
+        """Return the reservation with these values, of which the state may be plain text."""
+        new = object.__new__(cls)
+        for put, value in zip(_SLOTS.values(), values, strict=True):
+            put(new, value)
+        _SLOTS["state"](new, ReservationState(new.state))
+        return new
+
     @property
     def due_ms(self) -> int | None:
         """When time itself changes it: a warning, hold expiry, no-show, overstay; None = over."""
@@ -140,5 +154,7 @@ class Reservation:
                 return None
 
 
-_SLOTS = {item.name: getattr(Reservation, item.name).__set__ for item in fields(Reservation)}
-_values = attrgetter(*_SLOTS)
+_SLOTS: dict[str, Callable[[Reservation, Any], None]] = {
+    item.name: getattr(Reservation, item.name).__set__ for item in fields(Reservation)
+}
+_values: Callable[[Reservation], tuple[Any, ...]] = attrgetter(*_SLOTS)

@@ -108,7 +108,12 @@ class ParkingService(
         await self._take_over(self._lots)
         self._tasks = [
             asyncio.create_task(work)
-            for work in (self.finder.run(), self.signs.run(), self._ticks())
+            for work in (
+                self.finder.run(),
+                self.signs.run(),
+                self._ticks(),
+                desk.writer.snapshots.run(),
+            )
         ]
 
     async def _take_over(self, lots: Sequence[Lot]) -> None:
@@ -147,6 +152,7 @@ class ParkingService(
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.desk.writer.close()
+        await self.desk.writer.snapshots.close()
         self.desk.store.close()
 
     async def _ticks(self) -> None:

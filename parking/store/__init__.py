@@ -13,6 +13,7 @@ from parking.store.embedded import SqliteStore
 from parking.store.memory import MemoryStore
 from parking.store.port import Answer, Batch, Rebase, ReservationStore
 from parking.store.server import PostgresStore
+from parking.store.snapshot import Snapshot, SnapshotHead
 
 __all__ = [
     "Answer",
@@ -21,5 +22,7 @@ __all__ = [
     "PostgresStore",
     "Rebase",
     "ReservationStore",
+    "Snapshot",
+    "SnapshotHead",
     "SqliteStore",
 ]

@@ -21,11 +21,15 @@ from parking.store.embedded import (
     INSERT_EVENT,
     MIGRATIONS,
     SELECT_EVENTS,
+    snapshot_in,
 )
 from parking.store.occupancy import everything
 from parking.store.server import count_occupancy
+from parking.store.snapshot import state_in
 
 CHUNK_ROWS = 5000
+READABLE_SINCE, SNAPSHOTS_SINCE = 2, 3
+"""Versions of a file's schema: later ones are read as they are."""
 COPIED = {
     "log": "revision, at_ms, kind, version, subject, body",
     "answer": "request_id, digest, at_ms, reply, refusal",
@@ -55,6 +59,29 @@ def read_file(path: Path) -> Iterator[Event]:
             yield decode(kind, version, body, where=f"{path}: revision {revision}")
     except apsw.Error as error:
         raise StorageError(f"is damaged: {error}", where=path) from error
+    finally:
+        connection.close()
+
+
+def read_snapshot(path: Path) -> LedgerState | None:
+    """Return the state that the snapshot in a file holds.
+
+    None = there is none, or none that this program begins from.
+
+    Raises
+    ------
+    StorageError
+        It is no such file, or of another version of the program.
+    """
+    connection = _opened(path)
+    try:
+        version = connection.execute("PRAGMA user_version").get
+        found = snapshot_in(connection) if version >= SNAPSHOTS_SINCE else None
+        return None if found is None else state_in(found)
+    except apsw.Error as error:
+        raise StorageError(f"is damaged: {error}", where=path) from error
+    except ValueError:
+        return None
     finally:
         connection.close()
 
@@ -153,11 +180,11 @@ def _opened(path: Path) -> apsw.Connection:
         version = connection.execute("PRAGMA user_version").get
     except apsw.Error as error:
         raise StorageError(f"cannot be opened: {error}", where=path) from error
-    if (kind, version) != (APPLICATION_ID, len(MIGRATIONS)):
+    if kind != APPLICATION_ID or not READABLE_SINCE <= version <= len(MIGRATIONS):
         connection.close()
         raise StorageError(
-            f"expected a parking ledger of schema version {len(MIGRATIONS)}, got application id "
-            f"{kind}, version {version}",
+            f"expected a parking ledger of schema version {READABLE_SINCE} to {len(MIGRATIONS)}, "
+            f"got application id {kind}, version {version}",
             where=path,
         )
     return connection

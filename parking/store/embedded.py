@@ -17,6 +17,7 @@ from parking.store.codec import decode, encode
 from parking.store.port import FORGET_MAX, Answer, Batch, Rebase, stale, subject_of
 from parking.store.refusals import decode_refusal, encode_refusal, translated, unavailable
 from parking.store.seen import Seen
+from parking.store.snapshot import Snapshot, SnapshotHead
 
 T = TypeVar("T")
 
@@ -57,6 +58,21 @@ MIGRATIONS = (
     CREATE INDEX driver_seen ON driver (seen_ms);
     CREATE TABLE probe (body BLOB NOT NULL) STRICT;
     INSERT INTO probe VALUES (x'');
+    """,
+    """
+    CREATE TABLE snapshot (
+      key      TEXT PRIMARY KEY,
+      revision INTEGER NOT NULL,  -- of the log whose beginning it stands for
+      shape    TEXT NOT NULL,     -- of the states of the program that wrote it
+      parts    INTEGER NOT NULL,
+      digest   BLOB NOT NULL      -- of all parts
+    ) STRICT;
+    CREATE TABLE snapshot_part (
+      key    TEXT NOT NULL,
+      number INTEGER NOT NULL,
+      body   BLOB NOT NULL,
+      UNIQUE (key, number)
+    ) STRICT;
     """,
 )
 
@@ -162,6 +178,36 @@ class SqliteStore:
 
         return self._submit(work)
 
+    def snapshot(self) -> Snapshot | None:
+        """Return the last snapshot that is whole; None = there is none."""
+        return snapshot_in(self._database.reader)
+
+    def save_part(self, key: str, number: int, body: bytes) -> "Future[None]":
+        """Keep a part of a snapshot."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute("INSERT INTO snapshot_part VALUES (?, ?, ?)", (key, number, body))
+
+        return self._submit(work)
+
+    def save_snapshot(self, head: SnapshotHead) -> "Future[None]":
+        """Let a snapshot whose parts are all kept be the last one; earlier ones are dropped."""
+
+        def work(connection: apsw.Connection) -> None:
+            kept = connection.execute(
+                "SELECT count(*) FROM snapshot_part WHERE key = ?", (head.key,)
+            ).get
+            if kept != head.parts:
+                return
+            connection.execute("DELETE FROM snapshot")
+            connection.execute("DELETE FROM snapshot_part WHERE key <> ?", (head.key,))
+            connection.execute(
+                "INSERT INTO snapshot VALUES (?, ?, ?, ?, ?)",
+                (head.key, head.revision, head.shape, head.parts, head.digest),
+            )
+
+        return self._submit(work)
+
     def probe(self) -> "Future[None]":
         """Write next to nothing, to see whether writing works again."""
 
@@ -207,6 +253,20 @@ class SqliteStore:
             return translated(self._database.submit(work, proves=proves))
         except StorageError as error:
             raise unavailable(error) from error
+
+
+def snapshot_in(connection: apsw.Connection) -> Snapshot | None:
+    """Return the snapshot that a file holds."""
+    row = connection.execute(
+        "SELECT key, revision, shape, parts, digest FROM snapshot ORDER BY revision DESC"
+    ).fetchone()
+    if row is None:
+        return None
+    head = SnapshotHead(*row)
+    parts = connection.execute(
+        "SELECT body FROM snapshot_part WHERE key = ? ORDER BY number", (head.key,)
+    )
+    return Snapshot(head, tuple(body for (body,) in parts))
 
 
 class _Drivers:

@@ -12,6 +12,7 @@ from greenlot.storage import Condition
 from parking.ledger import Event
 from parking.privacy import MemoryDriverMap
 from parking.store.port import Answer, Batch, Rebase, stale, subject_of
+from parking.store.snapshot import Snapshot, SnapshotHead
 
 T = TypeVar("T")
 
@@ -24,6 +25,8 @@ class MemoryStore:
         self._answers: dict[str, Answer] = {}
         self._told: list[Callable[[int], None]] = []
         self._gate = threading.RLock()
+        self._parts: dict[tuple[str, int], bytes] = {}
+        self._snapshot: Snapshot | None = None
         self.condition = Condition.OK
         self.drivers = MemoryDriverMap()
 
@@ -85,6 +88,26 @@ class MemoryStore:
                 for request_id, answer in self._answers.items()
                 if answer.at_ms >= before_ms
             }
+        return _done(None)
+
+    def snapshot(self) -> Snapshot | None:
+        """Return the last snapshot that is whole; None = there is none."""
+        return self._snapshot
+
+    def save_part(self, key: str, number: int, body: bytes) -> "Future[None]":
+        """Keep a part of a snapshot."""
+        with self._gate:
+            self._parts[key, number] = body
+        return _done(None)
+
+    def save_snapshot(self, head: SnapshotHead) -> "Future[None]":
+        """Let a snapshot whose parts are all kept be the last one; earlier ones are dropped."""
+        with self._gate:
+            parts = [self._parts.get((head.key, number)) for number in range(head.parts)]
+            whole = tuple(part for part in parts if part is not None)
+            if len(whole) == head.parts:
+                self._snapshot = Snapshot(head, whole)
+                self._parts.clear()
         return _done(None)
 
     def probe(self) -> "Future[None]":

@@ -9,6 +9,7 @@ from greenlot.storage import Condition
 from parking.errors import ParkingError, UnavailableError
 from parking.ledger import Event, LedgerState
 from parking.privacy import DriverMap
+from parking.store.snapshot import Snapshot, SnapshotHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,18 @@ class ReservationStore(Protocol):
 
     def forget_answers(self, before_ms: int) -> "Future[None]":
         """Drop the answers given before a time, oldest first, at most 10,000 a call."""
+
+    def snapshot(self) -> Snapshot | None:
+        """Return the last snapshot that is whole; None = there is none. May wait."""
+
+    def save_part(self, key: str, number: int, body: bytes) -> "Future[None]":
+        """Keep a part of a snapshot, numbered from 0, that ``save_snapshot`` will make whole."""
+
+    def save_snapshot(self, head: SnapshotHead) -> "Future[None]":
+        """Let a snapshot whose parts are all kept be the last one; earlier ones are dropped.
+
+        If parts are missing, which another server's snapshot has dropped, nothing happens.
+        """
 
     def probe(self) -> "Future[None]":
         """Write next to nothing, to see whether writing works again."""

@@ -76,6 +76,23 @@ MIGRATIONS = (
     CREATE INDEX parking_driver_key ON parking_driver (city, key);
     CREATE INDEX parking_driver_seen ON parking_driver (city, seen_ms);
     """,
+    """
+    CREATE TABLE parking_snapshot (
+      city     text PRIMARY KEY REFERENCES parking_head,
+      key      text NOT NULL,
+      revision bigint NOT NULL,  -- of the log whose beginning it stands for
+      shape    text NOT NULL,    -- of the states of the program that wrote it
+      parts    integer NOT NULL,
+      digest   bytea NOT NULL    -- of all parts
+    );
+    CREATE TABLE parking_snapshot_part (
+      city   text NOT NULL REFERENCES parking_head,
+      key    text NOT NULL,
+      number integer NOT NULL,
+      body   bytea NOT NULL,
+      PRIMARY KEY (city, key, number)
+    );
+    """,
 )
 
 SELECT_EVENTS = (
@@ -98,6 +115,22 @@ INSERT_ANSWERS = (
 INSERT_OUTBOX = "INSERT INTO parking_outbox (city, batch, revision) VALUES (%s, %s, %s)"
 MOVE_HEAD = "UPDATE parking_head SET revision = %s WHERE city = %s"
 NOTIFY = f"SELECT pg_notify('{CHANNEL}', %s)"
+
+SELECT_SNAPSHOT = "SELECT key, revision, shape, parts, digest FROM parking_snapshot WHERE city = %s"
+SELECT_PARTS = "SELECT body FROM parking_snapshot_part WHERE city = %s AND key = %s ORDER BY number"
+INSERT_PART = (
+    "INSERT INTO parking_snapshot_part VALUES (%s, %s, %s, %s) "
+    # Done twice after a lost acknowledgement, it is the same.
+    "ON CONFLICT DO NOTHING"
+)
+COUNT_PARTS = "SELECT count(*) FROM parking_snapshot_part WHERE city = %s AND key = %s"
+DELETE_PARTS = "DELETE FROM parking_snapshot_part WHERE city = %s AND key <> %s"
+UPSERT_SNAPSHOT = (
+    "INSERT INTO parking_snapshot (city, key, revision, shape, parts, digest) "
+    "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (city) DO UPDATE SET key = excluded.key, "
+    "revision = excluded.revision, shape = excluded.shape, parts = excluded.parts, "
+    "digest = excluded.digest"
+)
 
 UPSERT_POOLS = (
     "INSERT INTO parking_pool (city, pool, capacity) "

@@ -22,6 +22,7 @@ from parking.store.embedded import answer_rows, event_rows
 from parking.store.occupancy import Changes, changes, is_parked
 from parking.store.port import FORGET_MAX, Answer, Batch, Rebase, stale
 from parking.store.refusals import decode_refusal, translated, unavailable
+from parking.store.snapshot import Snapshot, SnapshotHead
 
 T = TypeVar("T")
 
@@ -151,6 +152,52 @@ class PostgresStore:
                 "DELETE FROM parking_outbox WHERE city = %s AND written_at < now() - %s::interval",
                 (self._city, OUTBOX_KEPT),
             )
+
+        return self._write(work)
+
+    def snapshot(self) -> Snapshot | None:
+        """Return the last snapshot that is whole; None = there is none."""
+
+        def work(connection: Connection) -> Snapshot | None:
+            with connection.transaction():
+                # Both of one moment: another server may drop it in between.
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                row = connection.execute(sql.SELECT_SNAPSHOT, (self._city,)).fetchone()
+                if row is None:
+                    return None
+                key, revision, shape, parts, digest = row
+                rows = connection.execute(sql.SELECT_PARTS, (self._city, key))
+                return Snapshot(
+                    SnapshotHead(key, revision, shape, parts, bytes(digest)),
+                    tuple(bytes(body) for (body,) in rows),
+                )
+
+        return self._read_now(work)
+
+    def save_part(self, key: str, number: int, body: bytes) -> "Future[None]":
+        """Keep a part of a snapshot."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(sql.INSERT_PART, (self._city, key, number, body))
+
+        return self._write(work)
+
+    def save_snapshot(self, head: SnapshotHead) -> "Future[None]":
+        """Let a snapshot whose parts are all kept be the last one; earlier ones are dropped."""
+
+        def work(connection: Connection) -> None:
+            # One after the other: two servers may come to the end of theirs at once.
+            connection.execute(
+                "SELECT 1 FROM parking_head WHERE city = %s FOR UPDATE", (self._city,)
+            )
+            kept = connection.execute(sql.COUNT_PARTS, (self._city, head.key)).fetchone()
+            if kept is None or kept[0] != head.parts:
+                return
+            connection.execute(
+                sql.UPSERT_SNAPSHOT,
+                (self._city, head.key, head.revision, head.shape, head.parts, head.digest),
+            )
+            connection.execute(sql.DELETE_PARTS, (self._city, head.key))
 
         return self._write(work)
 

@@ -10,7 +10,8 @@ the others' events over while it holds the city's lock, and the batch is decided
 them: what is written was decided on the state that it follows.
 
 - ``writer``: the writer itself. ``job``: a decision on its way to the disk. ``flight``: decisions
-  that share a commit. ``requests``: one answer for each request id.
+  that share a commit. ``requests``: one answer for each request id. ``snapshots``: what a start
+  begins from.
 """
 
 from parking.store_writer.job import Follow, Reply

@@ -20,6 +20,7 @@ from parking.store import Answer, ReservationStore
 from parking.store_writer.flight import Flight
 from parking.store_writer.job import Decider, Follow, Job, Reply
 from parking.store_writer.requests import Requests, told_again
+from parking.store_writer.snapshots import Snapshots, begin
 
 ANSWERS_KEPT_MS = 48 * 3_600_000
 FORGET_EVERY_MS = 600_000
@@ -36,7 +37,7 @@ class LedgerWriter:
     Parameters
     ----------
     store
-        Where the log is; read once, at construction.
+        Where the log is; read once, at construction, from its last snapshot on.
     rules
         The booking rules.
     clock
@@ -60,7 +61,9 @@ class LedgerWriter:
         self._decider = Decider(rules, clock, follow)
         self._requests = Requests(store)
         self._listeners: list[Listener] = []
-        self._state = self._durable = replay(store.read(), LedgerState(kept_ms=kept_ms))
+        self._state, revision = begin(store, kept_ms)
+        self._durable = self._state
+        self.snapshots = Snapshots(store, lambda: self._durable, revision)
         self._decided: deque[Job] = deque()
         self._flushing: asyncio.Task[None] | None = None
         self._forgotten_ms = 0

@@ -1,5 +1,6 @@
 """Backups: made while the ledger is written, checked, and put back into either store."""
 
+import dataclasses
 import json
 import threading
 
@@ -11,6 +12,7 @@ from greenlot.errors import StartError
 from parking.errors import UnavailableError
 from parking.ledger import Arrive, Cancel, Hold, LedgerState, Rules, SetCapacity, apply, replay
 from parking.store import Answer, Batch, PostgresStore, SqliteStore
+from parking.store_writer.snapshots import save
 from tests.greenlot.test_cli_signals import greenlot
 
 NOW = 1_795_390_000_000
@@ -102,6 +104,23 @@ def test_a_backup_that_is_not_sound_is_not_left_there(tmp_path):
     with pytest.raises(StartError, match="not sound at revision"):
         back_up(f"sqlite:{path}", tmp_path / "copy.sqlite", city_id="x")
     assert sorted(item.name for item in tmp_path.iterdir() if "copy" in item.name) == []
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+async def test_a_snapshot_is_held_against_the_log(tmp_path, is_right):
+    store = SqliteStore(tmp_path / "ledger.sqlite")
+    state = fill(store, 9)
+    lying = dataclasses.replace(state, signs=state.signs.set("s", "a sign that nobody made"))
+    await save(store, state if is_right else lying)
+    fill(store, 5, state)
+    address, copy = f"sqlite:{tmp_path / 'ledger.sqlite'}", tmp_path / "copy.sqlite"
+    if is_right:
+        back_up(address, copy, city_id="x")
+    else:
+        with pytest.raises(StartError, match="is not what its log leads to"):
+            back_up(address, copy, city_id="x")
+    assert copy.exists() is is_right
+    store.close()
 
 
 def test_what_is_no_backup_is_refused(tmp_path):

@@ -5,6 +5,7 @@ must hold after every step: the ledger is sound, nobody is promised a space that
 offer and its occasion are one reservation, each ends once, and the log replays to the state.
 """
 
+import json
 from collections import Counter
 from uuid import UUID, uuid5
 
@@ -39,6 +40,8 @@ from parking.ledger import (
     faults,
     make_offers,
     replay,
+    rows_of,
+    state_of,
 )
 from parking.ledger.events import Held
 
@@ -204,6 +207,12 @@ class LotsMachine(RuleBasedStateMachine):
     def let_time_pass(self, minutes):
         self.now += minutes * MINUTE
         assert self.play(Tick())
+
+    @rule()
+    def write_it_down_and_go_on_from_there(self):
+        again = state_of(json.loads(json.dumps(list(rows_of(self.state)))))
+        assert again == self.state
+        self.state = again
 
     @invariant()
     def it_is_sound(self):

@@ -1,8 +1,9 @@
 """Very many seeded operations through a writer and a store, against the naive model.
 
 Sixteen calls come together, as a busy server has them; the model plays them in the same order.
-After every sixteen the states of the reservations must agree; at ever longer distances the
-server is stopped and started, and the replay of its log must be its state.
+After every sixteen the states of the reservations must agree; at ever longer distances a snapshot
+is taken and the server is stopped and started: what it comes to from the snapshot and the log
+behind it must be its state, and in the end so must the replay of the whole log.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from parking.ledger import (
 )
 from parking.store import ReservationStore
 from parking.store_writer import LedgerWriter
+from parking.store_writer.snapshots import save
 from tests.parking.test_ledger_machine import MINUTE, OPEN, RULES, START, Model
 
 TOGETHER = 16
@@ -53,7 +55,8 @@ class LongRun:
         writer = self._writer()
         for pool in POOLS:
             await self._together(writer, [self._capacity(pool)])
-        next_restart = 500
+        # Each start begins from a snapshot that lies some way back.
+        next_restart, next_snapshot = 500, 350
         while self.done.total() < operations:
             self._now += self._random.choice([0, 0, 1_000, 20_000, 2 * MINUTE])
             if self._random.random() < 0.002:
@@ -66,6 +69,9 @@ class LongRun:
             if self.done.total() >= next_restart:
                 next_restart *= 2
                 writer = self._restarted(writer)
+            elif self.done.total() >= next_snapshot:
+                next_snapshot *= 2
+                await save(self._store, writer.durable)
         assert replay(self._store.read()) == writer.state
         assert list(faults(writer.state)) == []
         return writer

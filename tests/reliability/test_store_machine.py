@@ -8,6 +8,7 @@ same request gets the same answer, and the state is the replay of what the store
 """
 
 import asyncio
+import contextlib
 import itertools
 import tempfile
 from pathlib import Path
@@ -42,6 +43,7 @@ from parking.ledger import (
 )
 from parking.store import MemoryStore, PostgresStore, SqliteStore
 from parking.store_writer import LedgerWriter
+from parking.store_writer.snapshots import save
 from tests.parking.test_ledger_machine import DRIVERS, MINUTE, OPEN, POOLS, RULES, START, Model
 
 
@@ -270,6 +272,15 @@ class StoreMachine(RuleBasedStateMachine):
         again = self.run(self.ask(writer, request_id, Cancel("nobody")))
         first = self.told[request_id]
         assert (type(again), str(again)) == (type(first), str(first))
+
+    @rule(server=st.integers(0, 1), step=st.sampled_from([0, 0, 2, 4, 7]))
+    def take_a_snapshot_and_start_from_it(self, server, step):
+        """Or from the one before, if it is cut short; ``all_agree`` replays the whole log."""
+        self.crash.left = step
+        with contextlib.suppress(UnavailableError):
+            self.run(save(self.stores[server % len(self.stores)], self.writers[0].durable))
+        self.stop()
+        self.start()
 
     @invariant()
     def all_agree(self):
