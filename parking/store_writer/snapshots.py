@@ -10,8 +10,8 @@ from parking.ledger import SHAPE, LedgerState, replay
 from parking.store import ReservationStore, SnapshotHead
 from parking.store.snapshot import digest_of, parts_of, state_in
 
-EVERY = 50_000
-"""After so many events, or as many as the state has reservations, another snapshot is taken."""
+EVERY = 20_000
+"""After so many events, or half as many as the state has reservations, one more is taken."""
 LEFT_MAX = 10_000
 """A server that ends leaves at most so many events to be replayed."""
 LOOK_S = 2.0
@@ -90,7 +90,7 @@ class Snapshots:
         while True:
             await asyncio.sleep(LOOK_S)
             state = self._durable()
-            if state.revision - self._revision >= max(EVERY, len(state.reservations)):
+            if state.revision - self._revision >= max(EVERY, len(state.reservations) // 2):
                 await self._save(state, between_s=BETWEEN_PARTS_S)
 
     async def close(self) -> None:
