@@ -52,7 +52,9 @@ def doctor(
     tls_key: KeyOption = None,
     tls_client_ca: ClientCaOption = None,
     tokens: TokensOption = None,
-    plaintext: Annotated[bool, typer.Option("--plaintext", help="As of serve.")] = False,
+    plaintext: Annotated[
+        bool, typer.Option("--plaintext", envvar="GREENLOT_PLAINTEXT", help="As of serve.")
+    ] = False,
     metrics: MetricsOption = None,
     connections: Annotated[
         int, typer.Option(min=1, help="How many callers are to be connected at the same time.")

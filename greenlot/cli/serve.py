@@ -60,6 +60,7 @@ def serve(
         bool,
         typer.Option(
             "--plaintext",
+            envvar="GREENLOT_PLAINTEXT",
             help="Listen beyond loopback without TLS, because something in front has it.",
         ),
     ] = False,
@@ -76,7 +77,12 @@ def serve(
         LogFormat, typer.Option(envvar="GREENLOT_LOG_FORMAT", help="How a line of the log looks.")
     ] = LogFormat.TEXT,
     log_calls: Annotated[
-        bool, typer.Option("--log-calls", help="A line in the log for each call.")
+        bool,
+        typer.Option(
+            "--log-calls",
+            envvar="GREENLOT_LOG_CALLS",
+            help="A line in the log for each call, not only for those that change plans and lots.",
+        ),
     ] = False,
     max_calls: Annotated[
         int, typer.Option(min=1, max=1_000_000, help="Unary calls at the same time.")
