@@ -7,6 +7,7 @@ the state is its replay. Nothing here knows a database, a clock or a network.
 from parking.ledger.commands import (
     STAY_MAX_MS,
     STAY_MIN_MS,
+    Accounted,
     Arrive,
     Cancel,
     ChangeLot,
@@ -46,6 +47,7 @@ __all__ = [
     "STAY_MAX_MS",
     "STAY_MIN_MS",
     "WAITING",
+    "Accounted",
     "Arrive",
     "Cancel",
     "ChangeLot",

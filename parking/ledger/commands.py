@@ -255,8 +255,19 @@ class Tick:
     """Nothing but the passing of time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Accounted:
+    """Carry a command out, and note in the log by whom and about what it was asked."""
+
+    command: "Command"
+    caller: str
+    call: str
+    subject: str
+
+
 Command = (
-    ChangeLot
+    Accounted
+    | ChangeLot
     | ChangeLots
     | CloseLot
     | OpenLot

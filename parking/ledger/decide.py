@@ -24,6 +24,7 @@ The rules of the border cases, each pinned by a test:
 from collections.abc import Callable, Mapping, Sequence
 
 from parking.ledger.commands import (
+    Accounted,
     Arrive,
     Cancel,
     ChangeLot,
@@ -47,6 +48,7 @@ from parking.ledger.displacing import displace
 from parking.ledger.draft import Draft
 from parking.ledger.due import pop
 from parking.ledger.events import (
+    Audited,
     Displaced,
     Event,
     Expired,
@@ -210,6 +212,9 @@ def _decide(draft: Draft, command: Command) -> None:
             open_lot(draft, command)
         case SetCapacity():
             set_capacity(draft, command)
+        case Accounted():
+            draft.add(Audited(draft.now_ms, command.caller, command.call, command.subject))
+            _decide(draft, command.command)
         case Tick():
             pass
 

@@ -126,6 +126,19 @@ class SignChanged:
     document: str
 
 
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """Somebody made a call that is to be accounted for; what it changed follows in the log.
+
+    ``caller`` as the server knows him, empty = it knows nobody; ``subject``: what it was about.
+    """
+
+    at_ms: int
+    caller: str
+    call: str
+    subject: str
+
+
 # About reservations
 
 
@@ -275,4 +288,4 @@ StayEvent = (
     | Overstayed
     | Displaced
 )
-Event = LotEvent | PoolEvent | SignChanged | StayEvent
+Event = LotEvent | PoolEvent | SignChanged | Audited | StayEvent

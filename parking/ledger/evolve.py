@@ -10,6 +10,7 @@ from parking.ledger.commands import PoolTerms
 from parking.ledger.due import Due, push
 from parking.ledger.events import (
     Arrived,
+    Audited,
     Cancelled,
     CapacitySet,
     Confirmed,
@@ -58,6 +59,8 @@ def evolve(state: LedgerState, event: Event) -> LedgerState:
             now_ms=event.at_ms,
             signs=state.signs.set(event.sign_id, event.document),
         )
+    elif isinstance(event, Audited):
+        state = replace(state, revision=state.revision + 1, now_ms=event.at_ms)
     else:
         state = _stay_event(state, event)
     oldest = state.over.oldest()

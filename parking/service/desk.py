@@ -13,7 +13,7 @@ from parking.errors import InvalidInputError, NotFoundError, RuleError
 from parking.inventory import Lot
 from parking.io.protobuf import check_uuid, reservation_to_proto
 from parking.io.protobuf_lots import lot_to_proto, pool_to_proto
-from parking.ledger import Command, Event, LedgerState, Reservation, Rules, lot_rules
+from parking.ledger import Accounted, Command, Event, LedgerState, Reservation, Rules, lot_rules
 from parking.ledger.events import LotChanged, LotClosed, LotOpened, LotRulesSet
 from parking.opening import is_open
 from parking.privacy import DriverMap, Secrets
@@ -29,6 +29,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 M = TypeVar("M")
 
 CALLER = "greenlot-caller"
+_CALLER = re.compile(r"[0-9A-Za-z._\-]{1,64}")
 DEFAULT_PAGE = 20
 MAX_PAGE = 200
 DEFAULT_STAY_MS = 3_600_000
@@ -147,31 +148,49 @@ class Desk:
         kind: type[M],
         make: Callable[[], Command],
         reply: Callable[[LedgerState], Any],
+        *,
+        accounts_for: str = "",
     ) -> M:
-        """Carry one command out, once; ``make`` is asked only if it is the first time."""
+        """Carry one command out, once; ``make`` is asked only if it is the first time.
+
+        ``accounts_for``: what it is about, where the log is to say who asked for it.
+        """
 
         async def do(key: str, digest: bytes) -> bytes:
+            command = make()
+            if accounts_for:
+                command = self.accounted(context, request, command, accounts_for)
             return await self.writer.command(
                 key,
                 digest,
-                make(),
+                command,
                 lambda state: _serialised(reply(state)),
             )
 
         return await self.once(context, request, kind, do)
 
+    def accounted(
+        self, context: Context, request: Any, command: Command, subject: str
+    ) -> Accounted:
+        """Return a command of which the log will say who asked for it."""
+        call = type(request).__name__.removesuffix("Request")
+        return Accounted(command, self._who(context), call, subject)
+
     def _key(self, context: Context, request_id: str) -> str:
+        # A caller's request ids are its own: nobody gets another's answers by guessing.
+        who = self._who(context)
+        return f"{who}/{request_id}" if who else request_id
+
+    def _who(self, context: Context) -> str:
+        """Return who calls: as the server knows him, and as he says himself."""
         metadata = context.invocation_metadata() or ()
         caller = next((value for name, value in metadata if name == CALLER), "")
         known = self._caller()
-        if known:
-            # A caller's request ids are its own: nobody gets another's answers by guessing.
-            request_id = f"{known}@{request_id}"
         if not caller:
-            return request_id
-        if not isinstance(caller, str) or not re.fullmatch(r"[0-9A-Za-z._\-]{1,64}", caller):
+            return f"{known}@" if known else ""
+        if not isinstance(caller, str) or not _CALLER.fullmatch(caller):
             raise InvalidInputError("expected 1 to 64 letters, digits, -._", where=CALLER)
-        return f"{caller}/{request_id}"
+        return f"{known}@{caller}" if known else caller
 
     def _digest(self, request: Any) -> bytes:
         """Tell a repetition of a call from another call under the same request id.

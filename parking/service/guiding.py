@@ -167,6 +167,7 @@ class CityCalls:
             pb.UpsertSignsResponse,
             lambda: SetSigns(tuple((sign.sign_id, sign_document(sign)) for sign in signs)),
             reply,
+            accounts_for=" ".join(sign.sign_id for sign in signs),
         )
 
     async def GetSign(self, request: pb.GetSignRequest, context: Context) -> pb.Sign:

@@ -4,7 +4,7 @@ import asyncio
 
 from parking.errors import InvalidInputError, NotFoundError
 from parking.io.protobuf import key_of_name, reservation_id_from_name, resource_name
-from parking.ledger import WAITING, History, LedgerState, Reservation, Tick
+from parking.ledger import WAITING, Command, History, LedgerState, Reservation, Tick
 from parking.privacy import MAX_IDENTIFIERS, check_driver_key, lookup, phone, plate, register
 from parking.service.desk import Context, Desk
 from parking.service.operating import gather
@@ -35,12 +35,11 @@ class IdentityCalls:
             driver_id = await asyncio.wrap_future(
                 register(desk.drivers, desk.secrets(), who, desk.writer.now_ms())
             )
+            reply = pb.Driver(
+                name=resource_name(desk.city_id, "drivers", driver_id), driver_id=driver_id
+            )
             return await self._told(
-                key,
-                digest,
-                pb.Driver(
-                    name=resource_name(desk.city_id, "drivers", driver_id), driver_id=driver_id
-                ).SerializeToString(deterministic=True),
+                key, digest, Tick(), reply.SerializeToString(deterministic=True)
             )
 
         return await desk.once(context, request, pb.Driver, do)
@@ -57,13 +56,15 @@ class IdentityCalls:
             if not known and driver_id not in desk.writer.state.drivers:
                 return await desk.writer.refuse(key, digest, _nobody())
             await asyncio.wrap_future(desk.drivers.erase(driver_id))
-            return await self._told(key, digest, b"")
+            return await self._told(
+                key, digest, desk.accounted(context, request, Tick(), driver_id), b""
+            )
 
         return await desk.once(context, request, pb.EraseDriverResponse, do)
 
-    async def _told(self, key: str, digest: bytes, reply: bytes) -> bytes:
+    async def _told(self, key: str, digest: bytes, command: Command, reply: bytes) -> bytes:
         """Store an answer whose effect is on the disk already: repeating it changes nothing."""
-        return await self.desk.writer.command(key, digest, Tick(), lambda _: reply)
+        return await self.desk.writer.command(key, digest, command, lambda _: reply)
 
     async def ExportDriver(
         self, request: pb.ExportDriverRequest, context: Context
@@ -75,6 +76,8 @@ class IdentityCalls:
         history = await gather(desk, History(lambda held: held.driver_id == driver_id))
         if not digests and not history.reservations:
             raise _nobody()
+        # Before it is given away.
+        await desk.writer.carry_out(desk.accounted(context, request, Tick(), driver_id))
         stays = list(history.reservations.values())
         message = pb.DriverExport(
             name=resource_name(desk.city_id, "drivers", driver_id),

@@ -33,6 +33,7 @@ from parking.ledger import (
     Reconcile,
     RecordPassages,
     ReservationState,
+    Tick,
 )
 from parking.privacy import check_driver_key, lookup, plate
 from parking.service.desk import Context, Desk, page
@@ -74,6 +75,7 @@ class OperatorCalls:
             lambda state: pb.UpsertLotsResponse(
                 lots=[self._lot_in(state, lot_id) for lot_id in ids]
             ),
+            accounts_for=" ".join(ids),
         )
 
     def _lot_in(self, state: LedgerState, lot_id: str) -> pb.Lot:
@@ -105,12 +107,19 @@ class OperatorCalls:
         if len(request.reason) > MAX_REASON:
             raise InvalidInputError(f"expected up to {MAX_REASON} characters", where="reason")
         return await self._lot_step(
-            request, context, request.name, "name", lambda key: CloseLot(key, request.reason)
+            request,
+            context,
+            request.name,
+            "name",
+            lambda key: CloseLot(key, request.reason),
+            is_accounted=True,
         )
 
     async def OpenLot(self, request: pb.OpenLotRequest, context: Context) -> pb.Lot:
         """See proto/parking/v1."""
-        return await self._lot_step(request, context, request.name, "name", OpenLot)
+        return await self._lot_step(
+            request, context, request.name, "name", OpenLot, is_accounted=True
+        )
 
     async def ReportOccupancy(self, request: pb.ReportOccupancyRequest, context: Context) -> pb.Lot:
         """See proto/parking/v1."""
@@ -127,6 +136,8 @@ class OperatorCalls:
         name: str,
         where: str,
         command: Callable[[str], Command],
+        *,
+        is_accounted: bool = False,
     ) -> pb.Lot:
         desk = self.desk
         lot_id = key_of_name(name, desk.city_id, "lots", where=where)
@@ -137,6 +148,7 @@ class OperatorCalls:
             pb.Lot,
             lambda: command(lot_id),
             lambda state: self._lot_in(state, lot_id),
+            accounts_for=lot_id if is_accounted else "",
         )
 
     async def ReportGateEvents(
@@ -248,6 +260,7 @@ class OperatorCalls:
                 lot_id, at_ms, tuple(counts), present if request.looked_at_cars else None
             ),
             reply,
+            accounts_for=lot_id,
         )
 
     async def ExportSettlement(
@@ -265,6 +278,7 @@ class OperatorCalls:
         from_ms, to_ms = limits
         if not from_ms <= to_ms <= from_ms + SETTLEMENT_MAX_MS:
             raise InvalidInputError("expected from before to, at most 366 days later", where="to")
+        await desk.writer.carry_out(desk.accounted(context, request, Tick(), lot_id))
         history = await gather(desk, History(lambda held: held.lot_id == lot_id))
         # In the order of the log.
         for key, at_ms in history.ended_ms.items():

@@ -138,8 +138,8 @@ def stale(base_revision: int, last: int) -> UnavailableError:
 
 
 def subject_of(event: Event) -> str:
-    """Return the reservation, pool or lot that an event is about."""
-    for name in ("reservation_id", "pool_id", "lot_id"):
+    """Return the reservation, pool, lot or else that an event is about."""
+    for name in ("reservation_id", "pool_id", "lot_id", "sign_id", "subject"):
         subject: str = getattr(event, name, "")
         if subject:
             return subject

@@ -8,6 +8,8 @@ import grpc
 import pytest
 
 from greenlot.clock import SimulatedClock
+from parking.ledger.events import Audited
+from parking.store.copying import read_file
 from parking.v1 import parking_pb2 as pk
 from tests.greenlot.parking_client import (
     CITY,
@@ -270,6 +272,32 @@ def test_a_driver_has_one_key_however_the_plate_is_written(parking):
     assert first == same == by_phone
     assert other.driver_id != first.driver_id
     assert "1234" not in first.driver_id or len(first.driver_id) == 32
+
+
+def test_the_log_accounts_for_what_operators_and_the_city_do(small_city, tmp_path):
+    """Who, what, about what: for ever, since the log can only be added to."""
+    own = (("greenlot-caller", "operator-7"),)
+    with serving(small_city, tmp_path, SimulatedClock(NOW_MS)) as parking:
+        parking.call("CloseLot", name=lot("near"), reason="works", metadata=own)
+        parking.call("CloseLot", name=lot("near"), metadata=own)
+        parking.call("UpsertLots", lots=[described("new", 118.66, 37.43, 3)], metadata=own)
+        with pytest.raises(grpc.RpcError):
+            parking.call("CloseLot", name=lot("nowhere"), metadata=own)
+        driver = parking.call("RegisterDriver", plates=[PLATE])
+        parking.call("ExportDriver", name=driver.name)
+        parking.call("EraseDriver", name=driver.name)
+        span = {"from": NOW_MS - HOUR, "to": NOW_MS}
+        list(parking.stream("ExportSettlement", lot=lot("far"), **span))
+    log = read_file(tmp_path / "data" / "smallville-parking.sqlite")
+    told = [(item.caller, item.call, item.subject) for item in log if isinstance(item, Audited)]
+    assert told == [
+        ("operator-7", "CloseLot", "near"),
+        ("operator-7", "CloseLot", "near"),
+        ("operator-7", "UpsertLots", "new"),
+        ("", "ExportDriver", driver.driver_id),
+        ("", "EraseDriver", driver.driver_id),
+        ("", "ExportSettlement", "far"),
+    ]
 
 
 def test_a_drivers_data_can_be_had_and_who_it_is_forgotten(parking, tmp_path):
