@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
+from structlog.testing import capture_logs
 
 from greenlot.interceptors import ServerLimits
 from greenlot.security.access import POLICIES
@@ -250,3 +251,57 @@ def _too_many_streams(stub: Any) -> None:
         if code_of(stub.ListSigns, pk.ListSignsRequest(parent=CITY)) is CODE.OK:
             break
         assert k < 20
+
+
+def test_a_stream_of_requests_is_checked_message_by_message(server: Secured) -> None:
+    stub = server.as_("controller").signals
+    own, other = (
+        st.ReportDetectorCountsRequest(signal=f"{CITY}/signals/{k}") for k in ("A1", "B1")
+    )
+    assert code_of(lambda asked, **more: stub.ReportDetectorCounts(iter([asked]), **more), own) in (
+        *(CODE.OK, CODE.INVALID_ARGUMENT),
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.ReportDetectorCounts(iter([own, other]), timeout=20)
+    assert caught.value.code() in (CODE.PERMISSION_DENIED, CODE.INVALID_ARGUMENT)
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.ReportDetectorCounts(iter([other]), timeout=20)
+    assert (caught.value.code(), reason_of(caught.value)) == (CODE.PERMISSION_DENIED, "NOT_OWN")
+
+
+def test_too_many_calls_at_once_are_refused_and_not_kept_waiting(
+    small_city: Path, tmp_path: Path
+) -> None:
+    with secured(small_city, tmp_path, limits=ServerLimits(in_flight=2)) as server:
+        stub = server.as_("app").parking
+        calls = [stub.RequestAssignment.future(booking_request(), timeout=30) for _ in range(20)]
+        codes = [call.code() for call in calls]
+        assert codes.count(CODE.OK) >= 2
+        crowded = [call.exception() for call in calls if call.code() is not CODE.OK]
+        assert {reason_of(error) for error in crowded} == {"CROWDED"}
+        assert code_of(stub.ListLots, pk.ListLotsRequest(parent=CITY)) is CODE.OK
+
+
+def test_a_fault_of_the_server_tells_the_caller_nothing(
+    server: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("secret-of-the-house 鲁E12345")
+
+    stub = server.as_("app").parking
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr("parking.service.operating.key_of_name", broken)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.GetLot(pk.GetLotRequest(name=f"{CITY}/lots/near"), timeout=20)
+    assert caught.value.code() is CODE.INTERNAL
+    assert caught.value.details() == "internal error; see the log"
+    assert "secret" not in str(caught.value.trailing_metadata())
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["call failed"]
+    assert code_of(stub.GetLot, pk.GetLotRequest(name=f"{CITY}/lots/near")) is CODE.OK
+
+
+def test_a_controller_has_streams_for_its_signals_and_a_few_more() -> None:
+    one = Caller("c", Role.CONTROLLER, signals=frozenset({"A1"}))
+    platform = Caller("p", Role.CONTROLLER, signals=None)
+    assert one.max_streams == 12
+    assert platform.max_streams == Caller("a", Role.APP).max_streams == 20_000
