@@ -8,7 +8,7 @@ the sum of (outside option - cost) over the served, 3,000 fen being the outside 
 sees the same requests in the same batches of a minute and never takes anything back; bid prices
 know a forecast that is wrong on purpose. *Of the bound* is the value over the clairvoyant linear
 program's on the same true requests with the same buffers (no policy can reach it). ``--lots`` takes
-another city's lots (demand is then drawn around them); ``--error`` multiplies the forecast's errors.
+another city's lots (demand is then drawn around them), ``--error`` multiplies the forecast's error.
 On a busy machine set OPENBLAS_NUM_THREADS=1: the minimiser's vectors are too short for threads.
 
 Exit status 1 where bid prices are more than 5% below the bound on average, at any load, or not

@@ -24,6 +24,9 @@ from parking.ledger.profile import Profile
 from parking.travel import TravelTimes
 
 OUTSIDE_FEN = 3000
+BETWEEN = 0.5
+"""Spaces by which programs have less than there is: what giving one away costs is the price between
+what there is and one less. With all spaces it would be what one more is worth, which is less."""
 MANY = 50.0
 """From this mean on a Poisson number is drawn as a rounded normal one."""
 
@@ -49,10 +52,10 @@ class PriceRule:
     slot_ms: int = 900_000
     horizon_ms: int = 21_600_000
     every_ms: int = 900_000
-    futures: int = 12
+    futures: int = 10
     smooth_fen: float = 30.0
-    steps: int = 20
-    first_steps: int = 150
+    steps: int = 15
+    first_steps: int = 60
 
     def __post_init__(self) -> None:
         for name in ("slot_ms", "horizon_ms", "every_ms", "futures", "steps", "first_steps"):
@@ -191,7 +194,7 @@ class BidPricer:
             profile = committed.get(pool.id)
             if profile is not None and profile.times_ms:
                 free[j] -= mean_levels(profile, edges)
-        return np.maximum(free, 0.0)
+        return np.maximum(free - BETWEEN, 0.0)
 
 
 def mean_levels(profile: Profile, edges_ms: Ints) -> Floats:

@@ -16,11 +16,11 @@ from parking.day.program import SlotProgram
 from parking.errors import InvalidInputError
 from parking.travel import TravelTimes
 
-SLOT_MS = 120_000
-CUTS = 4
+SLOT_MS = 300_000
+CUTS = 3
 """How often slots are halved on the way to ``SLOT_MS``."""
-SMOOTH_FEN = (100.0, 30.0, 10.0, 3.0, 1.0)
-STEPS = 250
+SMOOTH_FEN = (100.0, 20.0, 5.0, 1.0)
+STEPS = 150
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +87,6 @@ def clairvoyant(
         if cut:
             price = np.repeat(price / 2, 2, axis=1)
         finest = program(coarsest >> cut, slots << cut)
-        for smooth_fen in SMOOTH_FEN if cut in (0, CUTS) else SMOOTH_FEN[2:4]:
+        for smooth_fen in SMOOTH_FEN if cut in (0, CUTS) else SMOOTH_FEN[2:3]:
             price = finest.prices(price, smooth_fen, steps)
     return Clairvoyant(finest.bound(price), price, begin_ms, slot_ms)
