@@ -7,8 +7,9 @@
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from parking.errors import ParkingError
 from parking.inventory import Lot
@@ -35,6 +36,8 @@ DRIVERS_KEPT_MS = 180 * DAY_MS
 """Whose a driver key is, is kept so long after it was last said; longer if a rule looks longer."""
 
 __all__ = ["ParkingService"]
+
+log = logging.getLogger(__name__)
 
 
 class ParkingService(
@@ -107,13 +110,8 @@ class ParkingService(
         desk.open(LedgerWriter(desk.store, desk.rules, desk.clock, self._follow, self._kept_ms))
         await self._take_over(self._lots)
         self._tasks = [
-            asyncio.create_task(work)
-            for work in (
-                self.finder.run(),
-                self.signs.run(),
-                self._ticks(),
-                desk.writer.snapshots.run(),
-            )
+            asyncio.create_task(_go_on(work))
+            for work in (self.finder.run, self.signs.run, self._ticks, desk.writer.snapshots.run)
         ]
 
     async def _take_over(self, lots: Sequence[Lot]) -> None:
@@ -181,3 +179,13 @@ class ParkingService(
         ]
         kept_ms = max(DRIVERS_KEPT_MS, max(windows) * 1000)
         await asyncio.wrap_future(desk.drivers.forget(now_ms - kept_ms))
+
+
+async def _go_on(work: Callable[[], Awaitable[None]]) -> None:
+    """Do background work for ever: a mistake in it ends one round, never the passing of time."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("background work of the parking service failed; it begins anew")
+            await asyncio.sleep(TICK_S)

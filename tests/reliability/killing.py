@@ -1,6 +1,7 @@
 """Servers and databases that are killed while drivers are on the road."""
 
 import asyncio
+import contextlib
 import random
 import signal
 from pathlib import Path
@@ -46,7 +47,11 @@ async def kill_replicas(
     choice = random.Random(seed)
     deeds = ["server"] * kills + ["database"] * restarts
     choice.shuffle(deeds)
-    with servers[0], servers[1]:
+    with contextlib.ExitStack() as stack:
+        for server in servers:
+            stack.callback(server.kill)
+        # Both at once, as they would be.
+        await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
         async with driving(witness, DRIVERS):
             for deed in deeds:
                 await asyncio.sleep(choice.uniform(0.1, 1.0))

@@ -32,7 +32,7 @@ async def test_a_short_soak(small_city: Path, tmp_path: Path) -> None:
     """``benchmarks/ledger_soak.py`` does it for ten minutes and looks at the memory."""
     with ServerProcess(small_city, tmp_path / "data") as server:
         soak = Soak(server.address, PARENT, server.pid, calls_per_s=60)
-        await asyncio.wait_for(soak.run(seconds=8), timeout=120)
+        await asyncio.wait_for(soak.run(seconds=4), timeout=120)
         server.stop()
         words = server.words()
     assert soak.wrong == []
