@@ -59,6 +59,12 @@ class Process:
         self.process.communicate()
 
     @property
+    def cpu_s(self) -> float:
+        """Seconds of a core that it has used: what a busy machine does not change much."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def memory_mb(self) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         row = next(line for line in status.splitlines() if line.startswith("VmRSS"))
@@ -204,9 +210,15 @@ async def measure(count: int, seconds: float) -> dict[str, Any]:
             await asyncio.sleep(5)
             report["server_mb"] = round(server.memory_mb)
             report["kb_a_watcher"] = round((server.memory_mb - alone_mb) * 1024 / count, 1)
-            report["idle"] = await probed(target, count, seconds)
-            report["echo"] = await probed(echo_target, count, seconds)
-            report |= await switch(engineer, second, watchers, target, count)
+            for name, process, where in (
+                ("idle", server, target),
+                ("echo", echo, echo_target),
+            ):
+                before_s = process.cpu_s
+                report[name] = await probed(where, count, seconds)
+                used_s = process.cpu_s - before_s
+                report[name]["cpu_ms_a_call"] = round(1000 * used_s / (seconds + 1) / RATE, 3)
+            report |= await switch(engineer, second, server, watchers, target, count)
             report["resume"] = await killed(server, watchers, count, data, port)
             server = report["resume"].pop("server")
             engineer.close()
@@ -219,13 +231,18 @@ async def measure(count: int, seconds: float) -> dict[str, Any]:
 
 
 async def switch(
-    engineer: Engineer, plan_set: str, watchers: Process, target: str, count: int
+    engineer: Engineer,
+    plan_set: str,
+    server: Process,
+    watchers: Process,
+    target: str,
+    count: int,
 ) -> dict[str, Any]:
     """A city-wide switch, with GetPlan going on all the while."""
     probe = Probe(target, count)
     probing = asyncio.create_task(probe.run(60.0))
     await asyncio.sleep(2.0)
-    begun = time.time()
+    begun, used_s = time.time(), server.cpu_s
     name = await asyncio.to_thread(engineer.activate, plan_set)
     activated_s = time.time() - begun
     decided = f"{name} SWITCH_STATE_COMMITTED"
@@ -234,7 +251,11 @@ async def switch(
     )
     probing.cancel()
     await asyncio.gather(probing, return_exceptions=True)
-    figures: dict[str, Any] = {"activate_s": round(activated_s, 2)}
+    figures: dict[str, Any] = {
+        "activate_s": round(activated_s, 2),
+        "cpu_s_of_the_switch": round(server.cpu_s - used_s, 2),
+        "calls_meanwhile": len(probe.took),
+    }
     for key in ("PROPOSED", "COMMITTED"):
         push = state["pushes"].get(f"{name} SWITCH_STATE_{key}", {"told": 0})
         if push["told"]:

@@ -13,14 +13,16 @@ from typing import Self
 import structlog
 
 from greenlot.city import City
-from greenlot.city_server import DEFAULT_LISTEN, SERVICES, CityServer
+from greenlot.city_server import DEFAULT_LISTEN, PARKING, SERVICES, CityServer
 from greenlot.clock import system_clock
 from greenlot.errors import StoreBrokenError
+from greenlot.pauses import keep_pauses_short
 from greenlot.protection import Protection
 from parking.ledger.state import KEPT_MS
 
 __all__ = [
     "DEFAULT_LISTEN",
+    "PARKING",
     "SERVICES",
     "CityServer",
     "Protection",
@@ -61,8 +63,7 @@ async def serve_until_signalled(
     )
     await server.start()
     # What is there now stays: the collector need not look at it ever again.
-    gc.collect()
-    gc.freeze()
+    keep_pauses_short()
     gc.set_threshold(*COLLECTED_AFTER)
     ready(server.address)
     log.info(

@@ -24,6 +24,7 @@ from traffic.plan import TimingPlan
 from traffic.street.calendar import civil_date, midnight_ms
 from traffic.v1 import signal_timing_pb2 as st
 
+LISTED = st.ListSwitchesRequest(parent=CITY)
 NOW_MS = midnight_ms(civil_date(1_795_000_000_000)) + 8 * 3_600_000
 SIGNALS = tuple(f"{a}{b}" for a in "ABC" for b in "012")
 
@@ -468,3 +469,39 @@ def test_a_schedule_goes_out_as_files_and_comes_back_in(
     assert done.returncode == 2
     assert "NOT_FOUND: name: no schedule '99'" in done.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_two_servers_over_one_database_decide_one_switch(
+    city: City, tmp_path: Path, fresh_database: Callable[[], str]
+) -> None:
+    clock, url = SimulatedClock(NOW_MS), fresh_database()
+    with (
+        ServerThread(city, data=tmp_path / "a", store=url, clock=clock) as one,
+        ServerThread(city, data=tmp_path / "b", store=url, clock=clock) as two,
+    ):
+        first, second = Clients(one.address, clock), Clients(two.address, clock)
+        made = approved(first, plans(city))
+        activate(first, plan_set=made.name)
+        until(lambda: len(second.signals.ListSwitches(LISTED, timeout=5).switches) > 0)
+        for clients, key in ((first, "A1"), (second, "B1")):
+            clients.signals.ReportStatus(report(key), timeout=5)
+        time.sleep(2.5)
+        (switch,) = activate(second, plan_set=approved(second, plans(city, 20)).name, groups=["A1"])
+        names = [f"{CITY}/signals/{key}" for key in ("A1", "B1")]
+        assert list(switch.silent) == names
+        asked = st.GetSwitchRequest(name=switch.name)
+        until(
+            lambda: switch.name
+            in {row.name for row in first.signals.ListSwitches(LISTED, timeout=5).switches}
+        )
+        # Each hears of its own controller only; together they are enough.
+        for clients, name in zip((first, second), names, strict=True):
+            request = st.AcknowledgeSwitchRequest(signal=name, switch=switch.name)
+            clients.signals.AcknowledgeSwitch(request, timeout=5)
+        for clients in (first, second):
+            until(
+                lambda clients=clients: (
+                    clients.signals.GetSwitch(asked, timeout=5).state == st.SWITCH_STATE_COMMITTED
+                )
+            )
+            clients.channel.close()

@@ -137,7 +137,8 @@ class Link:
                 if self.is_up:
                     wait_s = 0.2
                 self._on_trouble(f"watch: {error.code().name}")
-            except (TimeoutError, TrafficError) as error:
+            except (TimeoutError, TrafficError, OSError) as error:
+                # What could not be kept is not acknowledged either.
                 self._on_trouble(f"watch: {type(error).__name__} {error}")
             self.is_up = False
             await self._time.sleep(wait_s * self._rng.uniform(0.5, 1.5))

@@ -1,7 +1,7 @@
 """The calls of signal controllers: plans, watches, acknowledgements, reports, counts."""
 
-import asyncio
 import math
+import random
 from collections.abc import AsyncIterator
 
 from traffic.errors import InvalidInputError, NotFoundError, StoppingError
@@ -48,9 +48,8 @@ class ControllerCalls:
         revision, told = request.revision, request.revision
         # What plan watchers hold of each signal, to tell when the time of day brings another.
         held: dict[str, tuple[int, str, int]] = {}
-        with desk.waiting(signals) as changed:
+        with desk.waiting(signals) as waiting:
             while not desk.is_ending:
-                changed.clear()
                 now_ms = desk.clock()
                 answer = pb.WatchPlansResponse(server_time=timestamp_from_ms(now_ms))
                 if request.programs:
@@ -64,11 +63,9 @@ class ControllerCalls:
                 revision = max(revision, told)
                 answer.revision = revision
                 yield answer
-                wait_s = min(self.heartbeat_s, max(0.05, (due_ms - now_ms) / 1000))
-                try:
-                    await asyncio.wait_for(changed.wait(), wait_s)
-                except TimeoutError:
-                    continue
+                # Spread by chance: thousands that were told at once do not come back at once.
+                heartbeat_s = self.heartbeat_s * random.uniform(0.6, 1.0)
+                await waiting.wait(min(heartbeat_s, max(0.05, (due_ms - now_ms) / 1000)))
         raise StoppingError(revision)
 
     def _add_switches(

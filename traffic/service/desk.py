@@ -4,22 +4,31 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Self
+
+import structlog
 
 from traffic.errors import InvalidInputError, NotFoundError
 from traffic.io.protobuf import signal_id_from_name
 from traffic.io.street_messages import in_force_to_proto
 from traffic.store import Commit, PlanStore, StaleError, StorageError
 from traffic.street.decisions import CityStreets, answer
-from traffic.street.events import Enrolled, Event, SwitchDecided, SwitchMade
-from traffic.street.health import Health, HealthRules
+from traffic.street.events import AlarmCleared, Enrolled, Event, SwitchDecided, SwitchMade
+from traffic.street.health import AlarmKind, Health, HealthRules
 from traffic.street.state import Street, signals_touched
 from traffic.street.watch import tick
 from traffic.v1 import signal_timing_pb2 as pb
 
+log = structlog.get_logger()
+
 TICK_S = 1.0
-PUSH_CHUNK = 50
-"""Watchers that are woken at once: between chunks the loop serves other calls."""
-PUSH_PAUSE_S = 0.005
+PUSH_AT_ONCE = 16
+"""Watchers that are told at once: the next ones wait until these are, and other calls are served
+in between."""
+PUSH_PATIENCE_S = 0.05
+"""How long one that does not take its message holds the others up."""
+LOOKS = 10
+"""Ticks in which every controller's health is looked at once."""
 MOST_TRIES = 20
 
 Decide = Callable[[Street], tuple[Event, ...]]
@@ -75,7 +84,8 @@ class Desk:
         self._caller = caller
         self._store = store
         self._lock = asyncio.Lock()
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._waiting: dict[str, set[Waiting]] = {}
+        self._looked = 0
         self._answers: dict[str, tuple[set[str], dict[str, str]]] = {}
         self._plans: dict[str, tuple[int, int | None, pb.TimingPlan]] = {}
         self._waking: set[asyncio.Task[None]] = set()
@@ -173,10 +183,14 @@ class Desk:
             self._wake(touched)
 
     async def _read_on(self) -> None:
-        """Take in what this server or another has written."""
+        """Take in what another server has written."""
         for entry in await asyncio.to_thread(self._store.load, self.street.revision):
             if entry.revision > self.street.revision:
                 self._take_in(entry.events, entry.revision)
+                for event in entry.events:
+                    if isinstance(event, AlarmCleared) and event.kind is AlarmKind.SILENT:
+                        # It speaks with another server now: that one looks after it.
+                        self.healths.pop(event.signal_id, None)
 
     def _heard(self) -> None:
         async def read_on() -> None:
@@ -196,8 +210,13 @@ class Desk:
         """Let time pass: decide switches, raise and clear alarms, take answers in."""
         while True:
             await asyncio.sleep(self.tick_s)
-            with contextlib.suppress(StorageError):
+            try:
                 await self.pass_time()
+            except StorageError as error:
+                log.warning("the plans cannot be written now", error=str(error))
+            except Exception:
+                # Whatever it is: time goes on, and switches are still decided.
+                log.exception("passing time failed")
 
     async def pass_time(self) -> None:
         """Do what is due now."""
@@ -206,7 +225,12 @@ class Desk:
         await self.carry_out(self._due)
 
     def _due(self, street: Street) -> tuple[Event, ...]:
-        return tick(street, self.city, dict(self.healths), self.clock(), self.rules)
+        # A tenth at a time: thousands at once would hold other calls up.
+        self._looked = (self._looked + 1) % LOOKS
+        known = tuple(self.healths.items())
+        seen = dict(known[self._looked :: LOOKS])
+        seen |= {k: h for k, h in known if h.late_clocks >= self.rules.clock_reports}
+        return tick(street, self.city, seen, self.clock(), self.rules)
 
     def _answered(
         self, street: Street, answers: Mapping[str, tuple[set[str], dict[str, str]]]
@@ -262,18 +286,21 @@ class Desk:
     def end(self) -> None:
         """Wake everybody who waits, for good."""
         self.is_ending = True
-        for events in self._waiting.values():
-            for event in events:
-                event.set()
+        for found in self._waiting.values():
+            for waiting in found:
+                waiting.wake()
 
     def _wake(self, touched: Collection[str]) -> None:
-        found = {e for signal_id in touched for e in self._waiting.get(signal_id, ())}
+        found = {w for signal_id in touched for w in self._waiting.get(signal_id, ())}
 
         async def wake() -> None:
-            for k, event in enumerate(found):
-                event.set()
-                if k % PUSH_CHUNK == PUSH_CHUNK - 1:
-                    await asyncio.sleep(PUSH_PAUSE_S)
+            """Tell some, and the next ones when these have been told."""
+            told: list[asyncio.Future[None]] = []
+            for waiting in found:
+                told.append(waiting.wake())
+                if len(told) == PUSH_AT_ONCE:
+                    await asyncio.wait(told, timeout=PUSH_PATIENCE_S)
+                    told.clear()
 
         if found:
             self._spawn(wake())
@@ -301,21 +328,57 @@ class Desk:
 
 
 class Waiting:
-    """Somebody who waits for changes of signals."""
+    """Somebody who waits for changes of signals, and says when it has told of them."""
 
-    def __init__(self, waiting: dict[str, set[asyncio.Event]], signals: Collection[str]) -> None:
+    def __init__(self, waiting: "dict[str, set[Waiting]]", signals: Collection[str]) -> None:
         self._waiting = waiting
         self._signals = tuple(signals)
-        self.changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._changed = False
+        self._sleeping: asyncio.Future[None] | None = None
+        self._told: list[asyncio.Future[None]] = []
 
-    def __enter__(self) -> asyncio.Event:
+    def __enter__(self) -> Self:
         for signal_id in self._signals:
-            self._waiting.setdefault(signal_id, set()).add(self.changed)
-        return self.changed
+            self._waiting.setdefault(signal_id, set()).add(self)
+        return self
 
     def __exit__(self, *_: object) -> None:
         for signal_id in self._signals:
-            self._waiting[signal_id].discard(self.changed)
+            self._waiting[signal_id].discard(self)
+        self._say_told()
+
+    def wake(self) -> asyncio.Future[None]:
+        """Say that something has changed; the answer is done when that was told."""
+        told = self._loop.create_future()
+        self._told.append(told)
+        self._changed = True
+        if self._sleeping is not None and not self._sleeping.done():
+            self._sleeping.set_result(None)
+        return told
+
+    async def wait(self, most_s: float) -> None:
+        """Wait for a change, at most so long; what came before was told."""
+        if not self._changed:
+            # What asyncio.wait_for does costs a task each time.
+            self._say_told()
+            self._sleeping = self._loop.create_future()
+            timer = self._loop.call_later(most_s, _end, self._sleeping)
+            try:
+                await self._sleeping
+            finally:
+                timer.cancel()
+        self._changed = False
+
+    def _say_told(self) -> None:
+        for told in self._told:
+            _end(told)
+        self._told.clear()
+
+
+def _end(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def switches_in(events: Iterable[Event]) -> tuple[str, ...]:
