@@ -217,14 +217,16 @@ def _solve(
     shared_ms = int(asked.arrive_ms[some].max())
     if shared_ms < asked.leave_ms[some].min():
         found = _by_flow(rows, room.at(shared_ms), held, outside)
-        if not _over_full(asked, rows, found.entry, room):
+        if not len(room.times_ms) or not _over_full(asked, rows, found.entry, room):
             return found
     return _by_program(rows, asked, room, held, outside, time_limit_s)
 
 
 def _by_flow(rows: Rows, capacity: Ints, held: Ints, outside: Ints | None) -> _Solved:
     charge = serve_first_fen(rows, rows.pools)
-    must = np.where(held >= 0, 2 * charge, 0)
+    # Who holds a place counts more than anybody whom he could keep out.
+    dearest = 0 if outside is None else int(outside.max()) - min(0, int(outside.min()))
+    must = np.where(held >= 0, 2 * charge + max(0, dearest), 0)
     if outside is None:
         answer = solve_by_growth(rows, capacity, charge + must, must)
     else:
@@ -240,8 +242,6 @@ def _by_flow(rows: Rows, capacity: Ints, held: Ints, outside: Ints | None) -> _S
 
 def _over_full(asked: RequestTable, rows: Rows, entry: Ints, room: Room) -> bool:
     """Whether a pool is promised more than it has at some instant."""
-    if not len(room.times_ms):
-        return False
     given = np.full(len(asked), -1, dtype=np.int64)
     served = np.flatnonzero(entry >= 0)
     given[served] = rows.pool[entry[served]]

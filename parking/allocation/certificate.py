@@ -74,8 +74,9 @@ def certify(
     # Sums along the cliques are rounded, not prices: a stay pays the difference of two sums.
     total = np.concatenate([[0.0], np.cumsum(np.maximum(0.0, clique_price))])
     taken_in = float((np.diff(total) * cliques.limit).sum())
-    most = float(np.abs(weight).max(initial=1)) + count_price + kept_price + float(total[-1])
-    size = most * (requests + (demand.count or 0) + demand.kept + 1) + taken_in
+    paid = float((total[last] - total[first]).max(initial=0))
+    most = float(np.abs(weight).max(initial=1)) + count_price + kept_price + paid
+    size = most * (requests + (demand.count or 0) + demand.kept + 1) + taken_in + float(total[-1])
     bits = int(min(FINEST_BITS, np.floor(ROOM_BITS - np.log2(size))))
     if bits < 0:
         raise SolverError(f"weights of {most:.3g} are too large to prove", where="allocation")

@@ -1,13 +1,17 @@
 """The allocation as an integer program of its own, and a check of dual prices.
 
 Shares nothing with the engine but its data classes: pairs are judged one by one by the rules as
-they are written, every instant at which somebody arrives is a constraint, HiGHS solves it.
+they are written, every instant at which somebody arrives is a constraint (as a balance of free
+spaces from one to the next), HiGHS solves it.
 """
 
 import math
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize, sparse
 
 from parking.allocation import AllocationResult
@@ -16,6 +20,7 @@ from parking.ledger import Profile
 from parking.opening import is_open
 from parking.requests import ParkingRequest
 
+Floats = NDArray[np.float64]
 RADIUS_M = 6_371_008.8
 
 
@@ -58,9 +63,32 @@ def optimum(
     requests: Sequence[ParkingRequest],
     lots: Sequence[Lot],
     committed: dict[str, Profile] | None = None,
+    *,
+    whole: bool = True,
 ) -> tuple[int, int]:
-    """Most that can be served, and the least cost with that many."""
-    profiles = committed or {}
+    """Most that can be served, and the least cost with that many.
+
+    ``whole=False``: of the linear program, where cars may be split: quicker; who reaches it is
+    optimal.
+    """
+    costs, balance, room = model(requests, lots, committed or {})
+    if not len(costs):
+        return 0, 0
+    solve = _whole if whole else _split
+    served = math.floor(-solve(-np.ones(len(costs)), balance, room, 0) + 1e-6)
+    return served, math.ceil(solve(costs, balance, room, served) - 1e-3)
+
+
+def model(
+    requests: Sequence[ParkingRequest], lots: Sequence[Lot], profiles: dict[str, Profile]
+) -> tuple[Floats, sparse.csc_array, Floats]:
+    """Balances: what is taken, and what stays free, at each event.
+
+    Columns are the pairs, whose costs come back first, then slack: of each request whether it is
+    left out, of each instant in a pool how many spaces are free. A row a request: it is taken once
+    or left out. A row an instant in a pool: who comes takes a free space, who has left since the
+    instant before gives one back.
+    """
     pools = [(lot, pool) for lot in lots for pool in lot.pools]
     pairs, costs = [], []
     for i, request in enumerate(requests):
@@ -69,42 +97,67 @@ def optimum(
             if found is not None:
                 pairs.append((i, j))
                 costs.append(found[3])
-    if not pairs:
-        return 0, 0
-    rows, columns, limits = [], [], []
-    for i in sorted({i for i, _ in pairs}):
-        columns += (own := [k for k, pair in enumerate(pairs) if pair[0] == i])
-        rows += [len(limits)] * len(own)
-        limits.append(1)
-    for j in sorted({j for _, j in pairs}):
-        pool, own = pools[j][1], [k for k, pair in enumerate(pairs) if pair[1] == j]
+    entries: list[tuple[int, int, int]] = []
+    room: list[int] = []
+    slack = len(pairs)
+    of_request, of_pool = defaultdict(list), defaultdict(list)
+    for k, (i, j) in enumerate(pairs):
+        of_request[i].append(k)
+        of_pool[j].append(k)
+    for own in of_request.values():
+        entries += [(len(room), k, 1) for k in [*own, slack]]
+        slack += 1
+        room.append(1)
+    for j, own in of_pool.items():
+        pool = pools[j][1]
         profile = profiles.get(pool.id, Profile())
-        instants = {requests[pairs[k][0]].arrive_ms for k in own} | set(profile.times_ms)
-        for at_ms in sorted(instants):
-            inside = [
-                k
-                for k in own
-                if requests[pairs[k][0]].arrive_ms <= at_ms < requests[pairs[k][0]].leave_ms
-            ]
-            columns += inside
-            rows += [len(limits)] * len(inside)
-            limits.append(max(0, pool.bookable - profile.peak(at_ms, at_ms + 1)))
-    shape = (len(limits), len(pairs))
-    matrix = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
-    most = _solve(-np.ones(len(pairs)), [optimize.LinearConstraint(matrix, ub=limits)])
-    served = round(-most)
-    count = optimize.LinearConstraint(np.ones((1, len(pairs))), lb=served)
-    least = _solve(np.array(costs, float), [optimize.LinearConstraint(matrix, ub=limits), count])
-    return served, round(least)
+        stays = {k: requests[pairs[k][0]] for k in own}
+        instants = sorted({stay.arrive_ms for stay in stays.values()} | set(profile.times_ms))
+        begin = len(room)
+        before = 0
+        for k, stay in stays.items():
+            entries.append((begin + bisect_left(instants, stay.arrive_ms), k, 1))
+            if stay.leave_ms <= instants[-1]:
+                entries.append((begin + bisect_left(instants, stay.leave_ms), k, -1))
+        for number, at_ms in enumerate(instants):
+            entries.append((begin + number, slack, 1))
+            if number:
+                entries.append((begin + number, slack - 1, -1))
+            slack += 1
+            limit = max(0, pool.bookable - profile.peak(at_ms, at_ms + 1))
+            room.append(limit - before)
+            before = limit
+    if not pairs:
+        return np.zeros(0), sparse.csc_array((0, 0)), np.zeros(0)
+    row, column, value = (np.array(part) for part in zip(*entries, strict=True))
+    balance = sparse.csc_array((value.astype(float), (row, column)), shape=(len(room), slack))
+    return np.array(costs, dtype=float), balance, np.array(room, dtype=float)
 
 
-def _solve(weight: np.ndarray, limits: list[optimize.LinearConstraint]) -> float:  # type: ignore[type-arg]
+def _whole(cost: Floats, balance: sparse.csc_array, room: Floats, served: int) -> float:
+    slack = np.zeros(len(room))
     result = optimize.milp(
-        weight,
-        constraints=limits,
-        integrality=np.ones(len(weight)),
-        bounds=optimize.Bounds(0, 1),
+        np.append(cost, slack),
+        constraints=[
+            optimize.LinearConstraint(balance, room, room),
+            optimize.LinearConstraint(np.append(np.ones(len(cost)), slack), lb=served),
+        ],
+        integrality=np.ones(balance.shape[1]),
         options={"mip_rel_gap": 0.0},
+    )
+    assert result.status == 0, result.message
+    return float(result.fun)
+
+
+def _split(cost: Floats, balance: sparse.csc_array, room: Floats, served: int) -> float:
+    slack = np.zeros(len(room))
+    result = optimize.linprog(
+        np.append(cost, slack),
+        A_ub=-np.append(np.ones(len(cost)), slack)[None, :],
+        b_ub=[-served],
+        A_eq=balance,
+        b_eq=room,
+        method="highs-ipm",
     )
     assert result.status == 0, result.message
     return float(result.fun)

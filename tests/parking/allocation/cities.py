@@ -31,8 +31,8 @@ OPENINGS = (
 LON, LAT = 118.6, 37.4
 
 
-def mixed_city(rng: random.Random, lots: int, spaces: int = 3) -> list[Lot]:
-    """Return lots of 1 to 3 pools with every kind of rule."""
+def mixed_city(rng: random.Random, lots: int, spaces: int = 3, *, width: float = 1.0) -> list[Lot]:
+    """Return lots of 1 to 3 pools with every kind of rule, in a square of ``width`` x 2 km."""
     city = []
     for k in range(lots):
         classes = rng.sample(list(SpaceClass), rng.choice([1, 1, 2, 3]))
@@ -42,8 +42,8 @@ def mixed_city(rng: random.Random, lots: int, spaces: int = 3) -> list[Lot]:
             Lot(
                 id=f"l{k}",
                 name="",
-                lon=LON + rng.uniform(-0.01, 0.01),
-                lat=LAT + rng.uniform(-0.01, 0.01),
+                lon=LON + width * rng.uniform(-0.01, 0.01),
+                lat=LAT + width * rng.uniform(-0.01, 0.01),
                 tariff=rng.choice(TARIFFS),
                 opening=rng.choice(OPENINGS),
                 max_height_cm=rng.choice([None, 190, 210]),
@@ -64,21 +64,21 @@ def _pool(rng: random.Random, key: str, kind: SpaceClass, spaces: int) -> Pool:
 
 
 def mixed_requests(
-    rng: random.Random, requests: int, *, spread_ms: int = 0
+    rng: random.Random, requests: int, *, spread_ms: int = 0, width: float = 1.0
 ) -> list[ParkingRequest]:
     """Return requests of every kind that arrive within ``spread_ms`` from noon on."""
-    return [_request(rng, k, NOON_MS + rng.randint(0, spread_ms)) for k in range(requests)]
+    return [_request(rng, k, NOON_MS + rng.randint(0, spread_ms), width) for k in range(requests)]
 
 
-def _request(rng: random.Random, number: int, arrive_ms: int) -> ParkingRequest:
+def _request(rng: random.Random, number: int, arrive_ms: int, width: float) -> ParkingRequest:
     kind = rng.choice([SpaceClass.STANDARD] * 5 + list(SpaceClass))
     charging = kind is SpaceClass.CHARGING
     return ParkingRequest(
         id=f"r{number}",
         origin_lon=LON - 0.05,
         origin_lat=LAT + rng.uniform(-0.02, 0.02),
-        dest_lon=LON + rng.gauss(0, 0.004),
-        dest_lat=LAT + rng.gauss(0, 0.004),
+        dest_lon=LON + width * rng.gauss(0, 0.004),
+        dest_lat=LAT + width * rng.gauss(0, 0.004),
         arrive_ms=arrive_ms,
         leave_ms=arrive_ms + rng.choice([20, 60, 90, 150, 600]) * 60_000,
         space_class=kind,

@@ -258,3 +258,14 @@ def test_an_outside_option_may_be_a_gain() -> None:
         [request("r")], [lot("l", NEAR, 1)], outside_fen=-100, surcharge_fen={"l-p": -800}
     )
     assert (dearer.assigned, dearer.objective_fen, dearer.proven) == ((), -100, True)
+
+
+@pytest.mark.parametrize("after_ms", [0, HOUR_MS // 2])
+def test_no_outside_option_drives_a_holder_out(after_ms: int) -> None:
+    holder = Tentative(request("holder"), "near-p")
+    other = request("other", NOON_MS + after_ms, 2 * HOUR_MS)
+    result = allocate(
+        [other], [lot("near", NEAR, 1)], held=[holder], outside_fen=np.array([10**9, 10])
+    )
+    assert given(result) == {"holder": "near"}
+    assert result.proven
