@@ -96,7 +96,10 @@ class ReservationStore(Protocol):
         """Return the answer given to a request, if it is known. May wait for the database."""
 
     def is_new(self, request_id: str) -> bool:
-        """Whether a request was surely never answered; False = ask ``answers``. At once."""
+        """Whether a request need not be looked up; False = ask ``answers``. At once.
+
+        True of one that was answered all the same costs a decision in vain: ``append`` finds out.
+        """
 
     def answers(self, request_ids: Sequence[str]) -> "Future[Mapping[str, Answer]]":
         """Return the answers that are known of these requests."""

@@ -22,6 +22,7 @@ from parking.store.embedded import answer_rows, event_rows
 from parking.store.occupancy import Changes, changes, is_parked
 from parking.store.port import FORGET_MAX, Answer, Batch, Rebase, stale
 from parking.store.refusals import decode_refusal, translated, unavailable
+from parking.store.seen import Seen
 from parking.store.snapshot import Snapshot, SnapshotHead
 
 T = TypeVar("T")
@@ -59,6 +60,7 @@ class PostgresStore:
         failpoint: Callable[[str, Connection], None] | None = None,
     ) -> None:
         self._city = city
+        self._seen = Seen()
         try:
             self._database = Postgres(
                 url,
@@ -107,6 +109,8 @@ class PostgresStore:
     def append(self, batch: Batch, rebase: Rebase | None = None) -> "Future[None]":
         """Write a batch; done when the database has committed it."""
         batch_id = uuid4()
+        for answer in batch.answers:
+            self._seen.add(answer.request_id)
 
         def work(connection: Connection) -> None:
             head, known = self._lock(connection, batch.answers)
@@ -131,8 +135,12 @@ class PostgresStore:
         )
 
     def is_new(self, request_id: str) -> bool:
-        """Whether a request was surely never answered: another server may have answered it."""
-        return False
+        """Whether a request need not be looked up: this server has not answered it.
+
+        Another may have. That is found when it is to be written, under the lock; and then it is
+        given the first answer, too.
+        """
+        return not self._seen.may_hold(request_id)
 
     def answers(self, request_ids: Sequence[str]) -> "Future[Mapping[str, Answer]]":
         """Return the answers that are known of these requests."""
