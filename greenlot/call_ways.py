@@ -43,6 +43,8 @@ class Way:
         The service's own.
     directory
         Knows whose something is.
+    running
+        Where calls are while they go on.
     is_logged
         Each call is a line in the log.
     """
@@ -55,10 +57,12 @@ class Way:
         handler: grpc.RpcMethodHandler[Any, Any],
         numbers: MethodStatistics,
         directory: Directory,
+        running: dict[Call, asyncio.Task[Any]],
         is_logged: bool,
     ) -> None:
         self.policy = policy
         self.numbers = numbers
+        self.running = running
         self.is_logged = is_logged
         self.max_s = float("inf") if policy.max_s is None else policy.max_s
         self._home = home

@@ -95,11 +95,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._limits = limits or ServerLimits()
         self._tracing = tracing
         self._prepared: dict[str, tuple[Policy | None, Handler]] = {}
-        self._running: dict[Call, asyncio.Task[Any]] = {}
+        self._timed: dict[Call, asyncio.Task[Any]] = {}
+        self._endless: dict[Call, asyncio.Task[Any]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self._last_s = 0.0
         self._calls = 0
+        self._open = 0
         self._streams: Counter[str] = Counter()
         self._refusals = Bucket(REFUSALS_LOGGED_PER_S, time.monotonic)
         self._unlogged = 0
@@ -158,6 +160,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             handler=handler,
             numbers=self._statistics.method(method, is_stream=is_stream),
             directory=self._directory,
+            running=self._endless if policy.max_s is None else self._timed,
             is_logged=policy.is_audited or self._limits.logs_all,
         )
         # As far as gRPC goes all requests are streams: so the way reads the message itself, and
@@ -179,10 +182,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             raise _crowded("too many calls of this kind are under way")
         if numbers.is_stream:
             name = call.caller.name
-            is_full = len(self._running) - self._calls >= self._limits.streams
+            is_full = self._open >= self._limits.streams
             if is_full or (name and self._streams[name] >= call.caller.max_streams):
                 raise _crowded("too many streams are open")
             self._streams[name] += 1
+            self._open += 1
         else:
             if self._calls >= self._limits.in_flight:
                 raise _crowded("too many calls are under way")
@@ -194,14 +198,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         # Told which loop it is: to ask for it takes a call of the system.
         task = asyncio.current_task(self._loop)
         assert task is not None
-        self._running[call] = task
+        way.running[call] = task
 
     def finish(self, call: Call, way: Way, code: str) -> None:
         """End a call, count and log it; one that was not let in has not begun."""
         numbers = way.numbers
-        if self._running.pop(call, None) is not None:
+        if way.running.pop(call, None) is not None:
             numbers.in_flight -= 1
             if numbers.is_stream:
+                self._open -= 1
                 self._streams[call.caller.name] -= 1
             else:
                 self._calls -= 1
@@ -253,20 +258,27 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     async def look_after(self) -> None:
         """End calls that take too long, and streams whose token has ended; for ever."""
+        before = self._guard.valid()
         while True:
             began_s = time.monotonic()
             await asyncio.sleep(LOOK_S)
             now_s = time.monotonic()
             self._statistics.loop_lag_s = max(0.0, now_s - began_s - LOOK_S)
-            is_valid = self._guard.still_valid()
-            for call, task in list(self._running.items()):
+            for call, task in list(self._timed.items()):
                 if now_s > call.ends_s:
                     self._cut(call, task, _TOO_LONG)
-                elif call.caller is not NOBODY and not is_valid(call.token_id):
-                    self._cut(call, task, _NO_MORE)
+            valid = self._guard.valid()
+            if valid != before:
+                self._cut_strangers(valid[0])
+            before = valid
             if self._unlogged:
                 log.warning("refused, without a line each", calls=self._unlogged)
                 self._unlogged = 0
+
+    def _cut_strangers(self, valid: frozenset[str | None]) -> None:
+        for call, task in [*self._timed.items(), *self._endless.items()]:
+            if call.caller is not NOBODY and call.token_id not in valid:
+                self._cut(call, task, _NO_MORE)
 
     async def turn_away(self) -> None:
         """Refuse new calls with UNAVAILABLE, until for a moment none has come.
@@ -285,7 +297,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     async def drain(self) -> None:
         """Give streams a moment to end by themselves, then end them; unary calls go on."""
         await asyncio.sleep(STREAM_GRACE_S)
-        for call, task in list(self._running.items()):
+        for call, task in [*self._timed.items(), *self._endless.items()]:
             if self._statistics.methods[call.method].is_stream:
                 self._cut(call, task, _STOPPING)
 

@@ -112,13 +112,18 @@ class Guard:
             self._pace(caller)
         return caller, token_id
 
-    def still_valid(self) -> Callable[[str | None], bool]:
-        """Return what tells whether streams that a token has opened may go on."""
-        tokens = frozenset[str]()
+    def valid(self) -> tuple[frozenset[str | None], int]:
+        """Return the ids of the tokens whose streams may go on; None stands for no token.
+
+        And a number that changes with the file, lest a token be missed that came and went between
+        two looks.
+        """
+        tokens: frozenset[str | None] = frozenset()
+        changes = 0
         if self._tokens is not None:
             tokens = self._tokens.book.valid_ids(self._clock_ms())
-        anonymous = self.lets_anonymous
-        return lambda token_id: anonymous if token_id is None else token_id in tokens
+            changes = self._tokens.changes
+        return (tokens | {None} if self.lets_anonymous else tokens), changes
 
     def _known(self, header: object) -> tuple[Caller, str | None]:
         if header is None:

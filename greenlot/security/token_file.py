@@ -175,6 +175,8 @@ class TokenFile:
         self._path = path
         self._stamp = file_stamp(path)
         self.book = read_tokens(path)
+        self.changes = 0
+        """How often it was taken over."""
 
     def follow(self) -> None:
         """Look whether the file has changed, and take it over if it can be used."""
@@ -187,4 +189,5 @@ class TokenFile:
         except TokenError as error:
             log.error("the tokens cannot be read; those from before stay", why=str(error))
             return
+        self.changes += 1
         log.info("tokens taken over", tokens=len(self.book.records))

@@ -120,10 +120,20 @@ def test_streams_end_with_their_token(keys: Keys) -> None:
     header = keys.give(Caller("app", Role.APP), expires_ms=NOW_MS + 1000)
     guard = keys.guard()
     _, token_id = guard.admit(header, FOR_THE_APP)
-    assert guard.still_valid()(token_id)
-    assert not guard.still_valid()(None)
+    assert guard.valid() == ({token_id}, 0)
     keys.now_ms += 1000
-    assert not guard.still_valid()(token_id)
+    assert guard.valid() == (frozenset(), 0)
+    assert Guard(None, is_local=True).valid() == ({None}, 0)
+
+
+def test_a_token_that_came_and_went_between_two_looks_is_noticed(keys: Keys) -> None:
+    tokens = TokenFile(keys.path)
+    guard = Guard(tokens, is_local=False, clock_ms=lambda: keys.now_ms)
+    before = guard.valid()
+    keys.give(Caller("app", Role.APP), revoked_ms=NOW_MS + 1)
+    tokens.follow()
+    assert guard.valid()[0] == before[0]
+    assert guard.valid() != before
 
 
 def test_a_caller_has_its_pace_whatever_token_it_uses_and_others_are_not_slowed(keys: Keys) -> None:
