@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from parking.allocation import RequestTable
 from parking.allocation.tables import CLASS_CODE, CONNECTOR_CODE, NO_LIMIT
 from parking.day import Bookings, Forecast, Zones
+from parking.errors import InvalidInputError
 from parking.inventory import Connector, Lot, SpaceClass
 from parking.opening import is_open
 from parking.travel import EARTH_RADIUS_M
@@ -179,8 +180,15 @@ def draw_day(
         Same arguments and seed, same day.
     error
         Of the forecast; None = ``ForecastError()``.
+
+    Raises
+    ------
+    InvalidInputError
+        No lot has a bookable space, or none is open by day.
     """
-    rate = _scale(lots, places, load)
+    rate = _scale(lots, places, load) if places else {}
+    if not rate:
+        raise InvalidInputError("no space is bookable by day", where="lots")
     day = _draw(places, rate, np.random.default_rng([seed, 0]))
     past = [_draw(places, rate, np.random.default_rng([seed, 1, k])) for k in range(PAST_DAYS)]
     forecast = Forecast.of_past(past, Zones.around(lots))
@@ -243,7 +251,8 @@ def _draw(
 ) -> Bookings:
     """Draw a day's drivers: Poisson numbers of each class."""
     count = {CLASS_CODE[kind]: int(rng.poisson(mean)) for kind, mean in rate.items()}
-    drawn: list[Bookings] = []
+    # Of a very quiet day nothing else may be left.
+    drawn = [_drivers(places, 1, np.random.default_rng(0)).take(np.zeros(0, dtype=np.int64))]
     while any(count.values()):
         some = _drivers(places, 20_000, rng)
         for code, missing in count.items():

@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 
 from greenlot.cli.parking_allocate import allocate_parking, read_city
+from greenlot.cli.parking_day import play_days
 from parking.inventory import SpaceClass
 
 app = typer.Typer(no_args_is_help=True)
 app.command("allocate")(allocate_parking)
+app.command("day")(play_days)
 
 
 @app.callback()
