@@ -21,6 +21,7 @@ RED, PROTECTED, YIELDING, AFTER_STOP, YELLOW = 0, 1, 2, 3, 4
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
 
 # Shares of a queue's drivers that are followed no further, and how many edges at most.
 LEAST_SHARE = 0.015

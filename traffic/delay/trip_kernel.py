@@ -5,14 +5,16 @@ order of arrival, and crosses when its signal lets it, a headway after the one b
 it yields to leaves a gap, and when there is room behind. A place that a vehicle leaves at the front
 of a queue reaches the rear as slowly as vehicles move up (Newell's kinematic wave, 2002).
 Within a second times are exact.
-"""
 
-from typing import NamedTuple
+All that is compiled stands in this one file: numba keeps what it has compiled until the file of the
+calling function changes, and would not see that a function or a constant of another one has.
+"""
 
 import numba
 import numpy as np
 
-from traffic.delay.flow_network import AFTER_STOP, PROTECTED, RED, YELLOW, YIELDING, Floats, Ints
+from traffic.delay.flow_network import AFTER_STOP, PROTECTED, RED, YELLOW, YIELDING
+from traffic.delay.trip_state import Streets
 from traffic.delay.trips import ENDLESS
 
 # Least time in s between a vehicle with right of way and one that yields, behind and before it, at
@@ -37,93 +39,94 @@ RING = 512
 NEVER = -1.0e9
 
 
-class Queues(NamedTuple):
-    """What the pass reads of the flow network, (q,) each; foes and lanes by (q + 1,) and index.
+# The parts of the pass are put into it before it is compiled: calls that hand over all of these
+# arrays, and count who holds them, would take many times as long as what is done in between.
+_part = numba.njit(inline="always")
 
-    ``foe`` goes first, the ways of ``crossed`` cross the queue's own. ``signals`` is the number of
-    signals: a queue whose signal is that has none.
+
+@numba.njit(cache=True, nogil=True)
+def run(codes, cycles, begin_s, duration_s, queues, vehicles, books):  # type: ignore[no-untyped-def]
+    """Drive a day under one plan; ``codes`` (q, longest cycle) holds each queue's signal by second.
+
+    ``queues``, ``vehicles`` and ``books``, all zeros, which are filled, are tuples of
+    ``trip_state``. Who still waits at the end is counted until then.
     """
-
-    signal: Ints
-    headway_s: Floats
-    start_loss_s: Floats
-    end_gain_s: Floats
-    foe_first: Ints
-    foe: Ints
-    crossed_first: Ints
-    crossed: Ints
-    lane_first: Ints
-    lane: Ints
-    signals: int
+    streets = _empty_streets(cycles, queues, vehicles)
+    _drive(codes, cycles, begin_s, duration_s, queues, vehicles, streets, books)
 
 
-class Vehicles(NamedTuple):
-    """A ``TripTable`` as the compiled code takes it."""
-
-    kind_first: Ints
-    kind_lane: Ints
-    kind_queue: Ints
-    kind_to: Ints
-    trip_first: Ints
-    depart_s: Floats
-    pace: Floats
-    passage_kind: Ints
-    passage_s: Floats
-    passage_edge_s: Floats
-    lane_room: Ints
-    lane_extra: Ints
-    lane_hole_s: Floats
-    lane_edge: Ints
-    edge_room: Ints
-
-
-@numba.njit(cache=True, nogil=True)
-def _must_wait(  # type: ignore[no-untyped-def]
-    q, lane, at, t, codes, second, head, follows, ready, free_at, on_queue, last, queues
-):
-    """Whether somebody with right of way over queue ``q`` has just passed, or is about to."""
-    opened = queues.signal[q] >= queues.signals
-    after_s = AFTER_FOE_OPEN_S if opened else AFTER_FOE_S
-    before_s = BEFORE_FOE_OPEN_S if opened else BEFORE_FOE_S
-    for i in range(queues.foe_first[q], queues.foe_first[q + 1]):
-        f = queues.foe[i]
-        if last[f] + after_s > at:
-            return True
-        code = codes[f, second[queues.signal[f]]]
-        if code in (RED, YELLOW):
-            continue
-        for j in range(queues.lane_first[f], queues.lane_first[f + 1]):
-            other = queues.lane[j]
-            if other == lane:
-                continue
-            n = head[other]
-            when = free_at[other]
-            for _ in range(SEEN):
-                if n < 0:
+# All arrays are the caller's and outlive the pass: none need be counted in it (_nrt).
+@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)  # type: ignore[call-overload]
+def _drive(codes, cycles, begin_s, duration_s, queues, vehicles, streets, books):  # type: ignore[no-untyped-def]
+    trips = vehicles.depart_s.size
+    next_trip = 0
+    for t in range(duration_s):
+        for s in range(cycles.size):
+            streets.second[s] = (int(begin_s) + t) % cycles[s]
+        while next_trip < trips and vehicles.depart_s[next_trip] < t + 1:
+            _depart(next_trip, t, vehicles, streets)
+            next_trip += 1
+        _get_in_line(t, streets)
+        for lane in range(streets.head.size):
+            while streets.head[lane] >= 0:
+                if not _served(lane, t, codes, cycles, queues, vehicles, streets, books):
                     break
-                when = max(ready[n], when, float(t))
-                if when > at + before_s:
-                    break
-                if on_queue[n] == f:
-                    return True
-                when += queues.headway_s[on_queue[n]]
-                n = follows[n]
-    return False
+    _count_waiting(duration_s, streets, books)
 
 
 @numba.njit(cache=True, nogil=True)
-def _way_is_free_at(q, at, t, queues, standing_from, last, clear_at):  # type: ignore[no-untyped-def]
-    """When nobody stands in the junction across queue ``q``'s way; the next second = not yet."""
-    free = at
-    for i in range(queues.crossed_first[q], queues.crossed_first[q + 1]):
-        f = queues.crossed[i]
-        if standing_from[f] > 0 and last[f] + STANDS_S <= at < last[f] + LEAVES_S:
-            return t + 1.0
-        free = max(free, clear_at[f])
-    return free
+def _empty_streets(cycles, queues, vehicles):  # type: ignore[no-untyped-def]
+    """Nobody anywhere, every signal just begun."""
+    lanes = vehicles.lane_room.size
+    trips = vehicles.depart_s.size
+    count = queues.signal.size
+    most = 1
+    for lane in range(lanes):
+        if vehicles.lane_room[lane] < ENDLESS:
+            most = max(most, vehicles.lane_room[lane] + vehicles.lane_extra[lane])
+    targets = 1
+    for c in range(vehicles.kind_to.size):
+        targets = max(targets, vehicles.kind_to[c] + 1)
+    return Streets(
+        np.zeros(cycles.size, dtype=np.int64),  # second
+        np.full(lanes, -1, dtype=np.int64),  # head
+        np.full(lanes, -1, dtype=np.int64),  # tail
+        np.full(trips, -1, dtype=np.int64),  # follows
+        np.full(RING, -1, dtype=np.int64),  # arriving
+        np.zeros(lanes, dtype=np.int64),  # came
+        np.zeros(lanes, dtype=np.int64),  # left
+        np.zeros(lanes, dtype=np.int64),  # on_lane
+        np.zeros(vehicles.edge_room.size, dtype=np.int64),  # on_edge
+        np.full((lanes, most), NEVER),  # exits
+        np.zeros(lanes),  # free_at
+        np.zeros(lanes, dtype=np.uint8),  # met_red
+        np.full(lanes, NEVER),  # cleared
+        np.zeros(trips),  # ready
+        np.zeros(trips, dtype=np.int64),  # passage
+        np.zeros(trips, dtype=np.int64),  # waits_on
+        np.zeros(trips, dtype=np.int64),  # on_queue
+        np.zeros(trips, dtype=np.int64),  # goes_to
+        np.zeros(trips, dtype=np.int64),  # reds
+        np.full(targets, NEVER),  # target_free
+        np.full(targets, -1, dtype=np.int64),  # target_from
+        np.full(count, NEVER),  # last
+        np.zeros(lanes, dtype=np.int64),  # inside
+        np.zeros((lanes, most), dtype=np.int64),  # inside_from
+        np.zeros(count, dtype=np.int64),  # standing_from
+        np.full(count, NEVER),  # clear_at
+    )
 
 
-@numba.njit(cache=True, nogil=True)
+@_part
+def _depart(v, t, vehicles, streets):  # type: ignore[no-untyped-def]
+    """Let a vehicle set out on its way; whatever is full, it finds a place on its first lane."""
+    p = vehicles.trip_first[v]
+    choice = _emptiest(vehicles.passage_kind[p], vehicles, streets.on_lane)
+    enters = _heads_for(v, p, choice, vehicles.depart_s[v], vehicles, streets)
+    _arrives(v, max(enters, t), t, streets)
+
+
+@_part
 def _emptiest(kind, vehicles, on_lane):  # type: ignore[no-untyped-def]
     """Choice of a kind whose lane has the fewest vehicles, the first of equals."""
     best = vehicles.kind_first[kind]
@@ -133,246 +136,266 @@ def _emptiest(kind, vehicles, on_lane):  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(cache=True, nogil=True)
-def _yellow_left_s(codes, q, c, cycle):  # type: ignore[no-untyped-def]
-    """Seconds of yellow before this one, and what was shown before it."""
+@_part
+def _heads_for(v, p, choice, from_s, vehicles, streets):  # type: ignore[no-untyped-def]
+    """Put a vehicle on the lane of its next passage; return the second in which it gets in line."""
+    lane = vehicles.kind_lane[choice]
+    streets.passage[v] = p
+    streets.waits_on[v] = lane
+    streets.on_queue[v] = vehicles.kind_queue[choice]
+    streets.goes_to[v] = vehicles.kind_to[choice]
+    streets.came[lane] += 1
+    streets.on_lane[lane] += 1
+    streets.on_edge[vehicles.lane_edge[lane]] += 1
+    streets.ready[v] = from_s + vehicles.passage_s[p] * vehicles.pace[v]
+    return int(streets.ready[v] - vehicles.passage_edge_s[p] * vehicles.pace[v])
+
+
+@_part
+def _arrives(v, enters, t, streets):  # type: ignore[no-untyped-def]
+    slot = min(enters, t + RING - 1) % RING
+    streets.follows[v] = streets.arriving[slot]
+    streets.arriving[slot] = v
+
+
+@_part
+def _get_in_line(t, streets):  # type: ignore[no-untyped-def]
+    """Who reaches an approach gets in line; a slot's list is last in, first out: turn it round."""
+    v = streets.arriving[t % RING]
+    streets.arriving[t % RING] = -1
+    first = -1
+    while v >= 0:
+        n = streets.follows[v]
+        streets.follows[v] = first
+        first = v
+        v = n
+    v = first
+    while v >= 0:
+        n = streets.follows[v]
+        streets.follows[v] = -1
+        _append(v, streets.waits_on[v], streets)
+        v = n
+
+
+@_part
+def _append(v, lane, streets):  # type: ignore[no-untyped-def]
+    if streets.tail[lane] < 0:
+        streets.head[lane] = v
+    else:
+        streets.follows[streets.tail[lane]] = v
+    streets.tail[lane] = v
+
+
+@_part
+def _served(lane, t, codes, cycles, queues, vehicles, streets, books):  # type: ignore[no-untyped-def]
+    """Look at the first of a lane; return whether there is more to see in this second."""
+    v = streets.head[lane]
+    q = streets.on_queue[v]
+    s = queues.signal[q]
+    at = max(streets.ready[v], streets.free_at[lane], float(t))
+    if at >= t + 1:
+        return False
+    code = codes[q, streets.second[s]]
+    if code in (RED, YELLOW):
+        if code == RED or not _goes_in_yellow(
+            q, lane, at, t, codes, streets.second[s], cycles[s], queues, streets
+        ):
+            streets.met_red[lane] = 1
+            return False
+    elif streets.met_red[lane] == 1:
+        _starts(lane, t, q, queues, streets, books)
+        return True
+    if code == AFTER_STOP and at < streets.ready[v] + STOPPED_S:
+        streets.free_at[lane] = streets.ready[v] + STOPPED_S
+        return True
+    if code in (YIELDING, AFTER_STOP) and _must_wait(q, lane, at, t, codes, queues, streets):
+        streets.free_at[lane] = at + LOOK_S
+        return True
+    at = max(at, _way_is_free_at(q, at, t, queues, streets))
+    if at >= t + 1:
+        return False
+    to = streets.goes_to[v]
+    if streets.target_from[to] != lane and streets.target_free[to] > at:
+        # Somebody of another lane has just turned into the same one.
+        at = streets.target_free[to]
+        if at >= t + 1:
+            return False
+    p = streets.passage[v] + 1
+    choice = -1
+    if p < vehicles.trip_first[v + 1]:
+        choice = _emptiest(vehicles.passage_kind[p], vehicles, streets.on_lane)
+        at = max(at, _has_room_at(vehicles.kind_lane[choice], at, t, vehicles, streets))
+        if at >= t + 1:
+            return False
+    _cross(v, lane, at, queues, vehicles, streets, books)
+    if choice >= 0:
+        _goes_on(v, q, p, choice, at, t, vehicles, streets)
+    return True
+
+
+@_part
+def _goes_in_yellow(q, lane, at, t, codes, c, cycle, queues, streets):  # type: ignore[no-untyped-def]
+    """Whether a driver still crosses in second ``c`` of a cycle, which is yellow."""
     passed = 0
     while codes[q, c] == YELLOW and passed < cycle:
         passed += 1
         c = c - 1 if c > 0 else cycle - 1
-    return passed - 1, codes[q, c]
+    before = codes[q, c]
+    if before == RED or at - t > queues.end_gain_s[q] - (passed - 1):
+        return False
+    if before == PROTECTED:
+        return True
+    if t - streets.cleared[lane] > CLEARED_EVERY_S:
+        streets.cleared[lane] = t
+        return True
+    return False
 
 
-@numba.njit(cache=True, nogil=True)
-def run(codes, cycles, begin_s, duration_s, queues, vehicles, delay, stops, served, longest):  # type: ignore[no-untyped-def]
-    """Drive a day under one plan; ``codes`` (q, longest cycle) holds each queue's signal by second.
+@_part
+def _starts(lane, t, q, queues, streets, books):  # type: ignore[no-untyped-def]
+    """The queue of a lane starts: everybody in it has stopped once more."""
+    streets.met_red[lane] = 0
+    streets.free_at[lane] = max(streets.free_at[lane], t + queues.start_loss_s[q])
+    v = streets.head[lane]
+    place = 0
+    while v >= 0 and streets.ready[v] < t + NO_STOP_S * (place + 1):
+        streets.reds[v] += 1
+        place += 1
+        v = streets.follows[v]
+    books.longest[q] = max(books.longest[q], place)
 
-    Fills vehicle seconds lost at stop lines ``delay``, ``stops``, vehicles ``served`` and the
-    ``longest`` queue of a lane, of each queue, (q,). Who still waits at the end is counted until
-    then.
-    """
-    lanes = vehicles.lane_room.size
-    trips = vehicles.depart_s.size
-    head = np.full(lanes, -1, dtype=np.int64)
-    tail = np.full(lanes, -1, dtype=np.int64)
-    # Vehicles that have come into and out of each lane; their difference is on it.
-    came = np.zeros(lanes, dtype=np.int64)
-    left = np.zeros(lanes, dtype=np.int64)
-    on_lane = np.zeros(lanes, dtype=np.int64)
-    on_edge = np.zeros(vehicles.edge_room.size, dtype=np.int64)
-    most = 1
-    for lane in range(lanes):
-        if vehicles.lane_room[lane] < ENDLESS:
-            most = max(most, vehicles.lane_room[lane] + vehicles.lane_extra[lane])
-    exits = np.full((lanes, most), NEVER)
-    free_at = np.zeros(lanes)
-    met_red = np.zeros(lanes, dtype=np.uint8)
-    cleared = np.full(lanes, NEVER)
-    follows = np.full(trips, -1, dtype=np.int64)
-    ready = np.zeros(trips)
-    passage = np.zeros(trips, dtype=np.int64)
-    waits_on = np.zeros(trips, dtype=np.int64)
-    on_queue = np.zeros(trips, dtype=np.int64)
-    goes_to = np.zeros(trips, dtype=np.int64)
-    reds = np.zeros(trips, dtype=np.int64)
-    targets = 1
-    for c in range(vehicles.kind_to.size):
-        targets = max(targets, vehicles.kind_to[c] + 1)
-    target_free = np.full(targets, NEVER)
-    target_from = np.full(targets, -1, dtype=np.int64)
-    arriving = np.full(RING, -1, dtype=np.int64)
-    last = np.full(queues.signal.size, NEVER)
-    # Vehicles that may have to stand inside the junction, by lane that they want to enter, and by
-    # the queue that they came from; when the last of these was out of the way.
-    inside = np.zeros(lanes, dtype=np.int64)
-    inside_from = np.zeros((lanes, most), dtype=np.int64)
-    standing_from = np.zeros(queues.signal.size, dtype=np.int64)
-    clear_at = np.full(queues.signal.size, NEVER)
-    second = np.zeros(cycles.size, dtype=np.int64)
-    next_trip = 0
-    for q in range(queues.signal.size):
-        delay[q] = 0.0
-        stops[q] = 0.0
-        served[q] = 0.0
-        longest[q] = 0.0
-    for t in range(duration_s):
-        for s in range(cycles.size):
-            second[s] = (int(begin_s) + t) % cycles[s]
-        while next_trip < trips and vehicles.depart_s[next_trip] < t + 1:
-            v = next_trip
-            next_trip += 1
-            p = vehicles.trip_first[v]
-            passage[v] = p
-            choice = _emptiest(vehicles.passage_kind[p], vehicles, on_lane)
-            lane = vehicles.kind_lane[choice]
-            waits_on[v] = lane
-            on_queue[v] = vehicles.kind_queue[choice]
-            goes_to[v] = vehicles.kind_to[choice]
-            came[lane] += 1
-            on_lane[lane] += 1
-            on_edge[vehicles.lane_edge[lane]] += 1
-            ready[v] = vehicles.depart_s[v] + vehicles.passage_s[p] * vehicles.pace[v]
-            enters = int(ready[v] - vehicles.passage_edge_s[p] * vehicles.pace[v])
-            slot = min(max(enters, t), t + RING - 1) % RING
-            follows[v] = arriving[slot]
-            arriving[slot] = v
-        # Who reaches an approach gets in line. The list is last in, first out: turn it round.
-        v = arriving[t % RING]
-        arriving[t % RING] = -1
-        first = -1
-        while v >= 0:
-            n = follows[v]
-            follows[v] = first
-            first = v
-            v = n
-        v = first
-        while v >= 0:
-            n = follows[v]
-            follows[v] = -1
-            lane = waits_on[v]
-            if tail[lane] < 0:
-                head[lane] = v
-            else:
-                follows[tail[lane]] = v
-            tail[lane] = v
-            v = n
-        for lane in range(lanes):
-            v = head[lane]
-            while v >= 0:
-                q = on_queue[v]
-                s = queues.signal[q]
-                at = max(ready[v], free_at[lane], float(t))
-                if at >= t + 1:
+
+@_part
+def _must_wait(q, lane, at, t, codes, queues, streets):  # type: ignore[no-untyped-def]
+    """Whether somebody with right of way over queue ``q`` has just passed, or is about to."""
+    opened = queues.signal[q] >= queues.signals
+    after_s = AFTER_FOE_OPEN_S if opened else AFTER_FOE_S
+    before_s = BEFORE_FOE_OPEN_S if opened else BEFORE_FOE_S
+    for i in range(queues.foe_first[q], queues.foe_first[q + 1]):
+        f = queues.foe[i]
+        if streets.last[f] + after_s > at:
+            return True
+        code = codes[f, streets.second[queues.signal[f]]]
+        if code in (RED, YELLOW):
+            continue
+        for j in range(queues.lane_first[f], queues.lane_first[f + 1]):
+            other = queues.lane[j]
+            if other == lane:
+                continue
+            n = streets.head[other]
+            when = streets.free_at[other]
+            for _ in range(SEEN):
+                if n < 0:
                     break
-                code = codes[q, second[s]]
-                if code in (RED, YELLOW):
-                    goes = False
-                    if code == YELLOW:
-                        passed, before = _yellow_left_s(codes, q, second[s], cycles[s])
-                        if before != RED and at - t <= queues.end_gain_s[q] - passed:
-                            goes = before == PROTECTED
-                            if not goes and t - cleared[lane] > CLEARED_EVERY_S:
-                                cleared[lane] = t
-                                goes = True
-                    if not goes:
-                        met_red[lane] = 1
-                        break
-                elif met_red[lane] == 1:
-                    # The queue starts: everybody in it has stopped once more.
-                    met_red[lane] = 0
-                    free_at[lane] = max(free_at[lane], t + queues.start_loss_s[q])
-                    n = v
-                    place = 0
-                    while n >= 0 and ready[n] < t + NO_STOP_S * (place + 1):
-                        reds[n] += 1
-                        place += 1
-                        n = follows[n]
-                    longest[q] = max(longest[q], place)
-                    continue
-                if code == AFTER_STOP and at < ready[v] + STOPPED_S:
-                    free_at[lane] = ready[v] + STOPPED_S
-                    continue
-                if (code in (YIELDING, AFTER_STOP)) and _must_wait(
-                    q, lane, at, t, codes, second, head, follows, ready, free_at, on_queue, last,
-                    queues,
-                ):  # fmt: skip
-                    free_at[lane] = at + LOOK_S
-                    continue
-                at = max(at, _way_is_free_at(q, at, t, queues, standing_from, last, clear_at))
-                if at >= t + 1:
+                when = max(streets.ready[n], when, float(t))
+                if when > at + before_s:
                     break
-                to = goes_to[v]
-                if target_from[to] != lane and target_free[to] > at:
-                    # Somebody of another lane has just turned into the same one.
-                    at = target_free[to]
-                    if at >= t + 1:
-                        break
-                p = passage[v] + 1
-                choice = -1
-                if p < vehicles.trip_first[v + 1]:
-                    choice = _emptiest(vehicles.passage_kind[p], vehicles, on_lane)
-                    ahead = vehicles.kind_lane[choice]
-                    room = vehicles.lane_room[ahead]
-                    if room < ENDLESS:
-                        edge = vehicles.lane_edge[ahead]
-                        more = room + vehicles.lane_extra[ahead]
-                        if on_lane[ahead] >= room and on_edge[edge] >= vehicles.edge_room[edge]:
-                            if on_lane[ahead] >= more:
-                                break
-                            standing = 0
-                            n = head[ahead]
-                            while n >= 0:
-                                if ready[n] <= at:
-                                    standing += 1
-                                n = follows[n]
-                            if standing >= room:
-                                break
-                        if came[ahead] >= more:
-                            freed = exits[ahead, came[ahead] % more] + vehicles.lane_hole_s[ahead]
-                            if freed >= t + 1:
-                                break
-                            at = max(at, freed)
-                wait_s = at - ready[v]
-                delay[q] += wait_s
-                stops[q] += 1 if reds[v] == 0 and wait_s > NO_STOP_S else reds[v]
-                reds[v] = 0
-                served[q] += 1
-                last[q] = at
-                head[lane] = follows[v]
-                if head[lane] < 0:
-                    tail[lane] = -1
-                follows[v] = -1
-                free_at[lane] = at + queues.headway_s[q]
-                target_free[to] = at + queues.headway_s[q]
-                target_from[to] = lane
-                if vehicles.lane_room[lane] < ENDLESS:
-                    exits[
-                        lane, left[lane] % (vehicles.lane_room[lane] + vehicles.lane_extra[lane])
-                    ] = at
-                left[lane] += 1
-                on_lane[lane] -= 1
-                if inside[lane] > 0 and on_lane[lane] - vehicles.lane_room[lane] < inside[lane]:
-                    f = inside_from[lane, 0]
-                    inside[lane] -= 1
-                    for i in range(inside[lane]):
-                        inside_from[lane, i] = inside_from[lane, i + 1]
-                    standing_from[f] -= 1
-                    clear_at[f] = at + vehicles.lane_hole_s[lane] + CLEARS_S
-                on_edge[vehicles.lane_edge[lane]] -= 1
-                if choice >= 0:
-                    ahead = vehicles.kind_lane[choice]
-                    passage[v] = p
-                    waits_on[v] = ahead
-                    on_queue[v] = vehicles.kind_queue[choice]
-                    goes_to[v] = vehicles.kind_to[choice]
-                    came[ahead] += 1
-                    on_lane[ahead] += 1
-                    on_edge[vehicles.lane_edge[ahead]] += 1
-                    if on_lane[ahead] > vehicles.lane_room[ahead]:
-                        inside_from[ahead, inside[ahead]] = q
-                        inside[ahead] += 1
-                        standing_from[q] += 1
-                    ready[v] = at + vehicles.passage_s[p] * vehicles.pace[v]
-                    enters = int(ready[v] - vehicles.passage_edge_s[p] * vehicles.pace[v])
-                    if enters <= t:
-                        if tail[ahead] < 0:
-                            head[ahead] = v
-                        else:
-                            follows[tail[ahead]] = v
-                        tail[ahead] = v
-                    else:
-                        slot = min(enters, t + RING - 1) % RING
-                        follows[v] = arriving[slot]
-                        arriving[slot] = v
-                v = head[lane]
-    for lane in range(lanes):
-        v = head[lane]
+                if streets.on_queue[n] == f:
+                    return True
+                when += queues.headway_s[streets.on_queue[n]]
+                n = streets.follows[n]
+    return False
+
+
+@_part
+def _way_is_free_at(q, at, t, queues, streets):  # type: ignore[no-untyped-def]
+    """When nobody stands in the junction across queue ``q``'s way; the next second = not yet."""
+    free = at
+    for i in range(queues.crossed_first[q], queues.crossed_first[q + 1]):
+        f = queues.crossed[i]
+        if (
+            streets.standing_from[f] > 0
+            and streets.last[f] + STANDS_S <= at < streets.last[f] + LEAVES_S
+        ):
+            return t + 1.0
+        free = max(free, streets.clear_at[f])
+    return free
+
+
+@_part
+def _has_room_at(lane, at, t, vehicles, streets):  # type: ignore[no-untyped-def]
+    """When a place on a lane is free for one more; the next second or later = not yet."""
+    room = vehicles.lane_room[lane]
+    if room >= ENDLESS:
+        return at
+    edge = vehicles.lane_edge[lane]
+    more = room + vehicles.lane_extra[lane]
+    if streets.on_lane[lane] >= room and streets.on_edge[edge] >= vehicles.edge_room[edge]:
+        if streets.on_lane[lane] >= more:
+            return t + 1.0
+        standing = 0
+        n = streets.head[lane]
+        while n >= 0:
+            if streets.ready[n] <= at:
+                standing += 1
+            n = streets.follows[n]
+        if standing >= room:
+            return t + 1.0
+    if streets.came[lane] >= more:
+        return streets.exits[lane, streets.came[lane] % more] + vehicles.lane_hole_s[lane]
+    return at
+
+
+@_part
+def _cross(v, lane, at, queues, vehicles, streets, books):  # type: ignore[no-untyped-def]
+    """Let the first of a lane leave it over the stop line, and write down what it has cost."""
+    q = streets.on_queue[v]
+    wait_s = at - streets.ready[v]
+    books.delay[q] += wait_s
+    books.stops[q] += 1 if streets.reds[v] == 0 and wait_s > NO_STOP_S else streets.reds[v]
+    books.served[q] += 1
+    streets.reds[v] = 0
+    streets.last[q] = at
+    streets.head[lane] = streets.follows[v]
+    if streets.head[lane] < 0:
+        streets.tail[lane] = -1
+    streets.follows[v] = -1
+    streets.free_at[lane] = at + queues.headway_s[q]
+    to = streets.goes_to[v]
+    streets.target_free[to] = at + queues.headway_s[q]
+    streets.target_from[to] = lane
+    room = vehicles.lane_room[lane]
+    if room < ENDLESS:
+        streets.exits[lane, streets.left[lane] % (room + vehicles.lane_extra[lane])] = at
+    streets.left[lane] += 1
+    streets.on_lane[lane] -= 1
+    streets.on_edge[vehicles.lane_edge[lane]] -= 1
+    if streets.inside[lane] > 0 and streets.on_lane[lane] - room < streets.inside[lane]:
+        # The first of those inside the junction gets in.
+        f = streets.inside_from[lane, 0]
+        streets.inside[lane] -= 1
+        for i in range(streets.inside[lane]):
+            streets.inside_from[lane, i] = streets.inside_from[lane, i + 1]
+        streets.standing_from[f] -= 1
+        streets.clear_at[f] = at + vehicles.lane_hole_s[lane] + CLEARS_S
+
+
+@_part
+def _goes_on(v, q, p, choice, at, t, vehicles, streets):  # type: ignore[no-untyped-def]
+    """Send a vehicle that has left queue ``q`` on to its next passage."""
+    enters = _heads_for(v, p, choice, at, vehicles, streets)
+    lane = streets.waits_on[v]
+    if streets.on_lane[lane] > vehicles.lane_room[lane]:
+        streets.inside_from[lane, streets.inside[lane]] = q
+        streets.inside[lane] += 1
+        streets.standing_from[q] += 1
+    if enters <= t:
+        _append(v, lane, streets)
+    else:
+        _arrives(v, enters, t, streets)
+
+
+@_part
+def _count_waiting(duration_s, streets, books):  # type: ignore[no-untyped-def]
+    """Count those who still wait at the end of the window."""
+    for lane in range(streets.head.size):
+        v = streets.head[lane]
         place = 0
         while v >= 0:
-            if ready[v] < duration_s:
-                q = on_queue[v]
-                delay[q] += duration_s - ready[v]
-                stops[q] += 1 + reds[v]
+            if streets.ready[v] < duration_s:
+                q = streets.on_queue[v]
+                books.delay[q] += duration_s - streets.ready[v]
+                books.stops[q] += 1 + streets.reds[v]
                 place += 1
-                longest[q] = max(longest[q], place)
-            v = follows[v]
+                books.longest[q] = max(books.longest[q], place)
+            v = streets.follows[v]

@@ -9,6 +9,7 @@ from traffic.delay import trip_kernel
 from traffic.delay.flow_network import Ints
 from traffic.delay.model import Codes, DelayModel, Estimate, Timing
 from traffic.delay.trip_samples import Day
+from traffic.delay.trip_state import Books, Queues, Vehicles
 from traffic.delay.trips import TripLayout
 
 # The day as the demand has it, one with other departures, and one with more of them: counts are
@@ -40,7 +41,7 @@ class TripModel:
         self._days = []
         for table in self.tables:
             lane_first, lane = table.lanes_of_queues(n.queues)
-            queues = trip_kernel.Queues(
+            queues = Queues(
                 signal=n.queue_signal,
                 headway_s=n.group_lanes[group] / n.saturation,
                 start_loss_s=n.start_loss_s,
@@ -53,8 +54,8 @@ class TripModel:
                 lane=lane,
                 signals=len(n.signal_ids),
             )
-            arrays = (getattr(table, name) for name in trip_kernel.Vehicles._fields)
-            self._days.append((queues, trip_kernel.Vehicles(*arrays)))
+            arrays = (getattr(table, name) for name in Vehicles._fields)
+            self._days.append((queues, Vehicles(*arrays)))
 
     @property
     def work(self) -> float:
@@ -68,29 +69,18 @@ class TripModel:
         """Judge a plan on one day; codes and cycles as in ``DelayModel.run``."""
         n = self.model.network
         queues, vehicles = self._days[k]
-        delay, stops, served, longest = np.zeros((4, n.queues))
-        trip_kernel.run(
-            codes,
-            cycles,
-            n.begin_s,
-            n.duration_s,
-            queues,
-            vehicles,
-            delay,
-            stops,
-            served,
-            longest,
-        )
+        books = Books(*np.zeros((4, n.queues)))
+        trip_kernel.run(codes, cycles, n.begin_s, n.duration_s, queues, vehicles, books)
         none = np.zeros(n.queues)
         return Estimate(
-            delay,
-            none,
-            stops,
-            served,
-            longest,
-            none,
-            n.stop_loss_s,
-            n.vehicles * self.days[k].scale,
+            delay_veh_s=books.delay,
+            random_veh_s=none,
+            stops=books.stops,
+            served=books.served,
+            longest=books.longest,
+            load=none,
+            stop_loss_s=n.stop_loss_s,
+            vehicles=n.vehicles * self.days[k].scale,
         )
 
     def judge(self, plans: Sequence[Plan], pool: Executor | None = None) -> list[Estimate]:
