@@ -4,6 +4,7 @@
 loss of power it is as good as the disk's word that what was flushed is written.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -82,8 +83,19 @@ INSERT_EVENT = (
 INSERT_ANSWER = (
     "INSERT INTO answer (request_id, digest, at_ms, reply, refusal) VALUES (?, ?, ?, ?, ?)"
 )
+INSERT_EVENTS = (
+    "INSERT INTO log (revision, at_ms, kind, version, subject, body) SELECT value->>0, value->>1, "
+    "value->>2, value->>3, value->>4, value->>5 FROM json_each(?)"
+)
+INSERT_ANSWERS = (
+    "INSERT INTO answer (request_id, digest, at_ms, reply, refusal) SELECT value->>0, "
+    "unhex(value->>1), value->>2, unhex(value->>3), value->>4 FROM json_each(?)"
+)
+"""All rows in one statement: between two of them the interpreter's lock is let go and has to be
+waited for again, which for some dozen rows takes longer than the commit."""
 SELECT_EVENTS = "SELECT revision, kind, version, body FROM log "
 PROBE_BYTES = 16_384
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class SqliteStore:
@@ -136,14 +148,19 @@ class SqliteStore:
         """Write a batch; done when it is on the disk, together with others in one fsync."""
         for answer in batch.answers:
             self._seen.add(answer.request_id)
+        # Made here: whoever waits for the writer's thread would only wait longer.
+        events = _encode(list(event_rows(batch))) if batch.events else ""
+        answers = _encode([_in_hex(row) for row in answer_rows(batch.answers)])
 
         def work(connection: apsw.Connection) -> None:
             last = connection.execute("SELECT coalesce(max(revision), 0) FROM log").get
             if last != batch.base_revision:
                 # No other process can have written: the caller's state is not this file's.
                 raise stale(batch.base_revision, last)
-            connection.executemany(INSERT_EVENT, event_rows(batch))
-            connection.executemany(INSERT_ANSWER, answer_rows(batch.answers))
+            if events:
+                connection.execute(INSERT_EVENTS, (events,))
+            if batch.answers:
+                connection.execute(INSERT_ANSWERS, (answers,))
 
         return self._submit(work)
 
@@ -343,6 +360,11 @@ def answer_rows(answers: Sequence[Answer]) -> Iterator[tuple[str, bytes, int, by
     for answer in answers:
         refusal = encode_refusal(answer.refusal)
         yield answer.request_id, answer.digest, answer.at_ms, answer.reply, refusal
+
+
+def _in_hex(row: tuple[str, bytes, int, bytes, str | None]) -> tuple[str | int | None, ...]:
+    request_id, digest, at_ms, reply, refusal = row
+    return request_id, digest.hex(), at_ms, reply.hex(), refusal
 
 
 def _done(value: T) -> "Future[T]":
