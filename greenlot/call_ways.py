@@ -94,7 +94,8 @@ class Way:
         except BaseException as error:
             await self._broken(call, context, error)
             raise
-        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
+        if call.sends_id:
+            context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
         self._home.finish(call, self, "OK")
         return answer
 
@@ -112,7 +113,8 @@ class Way:
         except BaseException as error:
             await self._broken(call, context, error)
             raise
-        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
+        if call.sends_id:
+            context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
         self._home.finish(call, self, "OK")
 
     def _read(self, raw: Any) -> Any:

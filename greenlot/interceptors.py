@@ -132,7 +132,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 given = value
             elif key == "traceparent":
                 parent = value
-        call = Call(method, NOBODY, request_id(given), time.monotonic())
+        call = Call(method, NOBODY, request_id(given), time.monotonic(), given is not None)
         CURRENT.set(call)
         if self._tracing is not None:
             call.span = self._tracing.begin(call, parent)

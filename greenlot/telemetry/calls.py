@@ -11,7 +11,8 @@ from greenlot.security.callers import Caller
 from greenlot.security.guard import RefusedError
 
 REQUEST_ID = "x-request-id"
-"""Metadata: given by the caller or made here, and always sent back when the call ends."""
+"""Metadata: given by the caller or made here; sent back with every error, and with every answer
+to who gave one. One that was made here is not sent with an answer: that takes 10 us a call."""
 GIVEN = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 _PROCESS = secrets.token_hex(6)
 _NUMBERS = itertools.count(1)
@@ -31,6 +32,8 @@ class Call:
         Of this call alone, unless the caller gave it more than once.
     began_s
         Of the monotonic clock.
+    sends_id
+        Its answer is sent with the request id.
     token_id
         Of the token that it was let in by; None = without one.
     ends_s
@@ -47,6 +50,7 @@ class Call:
     caller: Caller
     request_id: str
     began_s: float
+    sends_id: bool = False
     token_id: str | None = None
     ends_s: float = float("inf")
     refusal: RefusedError | None = None

@@ -193,8 +193,9 @@ def test_request_ids_come_back_also_with_errors(server: Secured) -> None:
             found = dict(ended.trailing_metadata())["x-request-id"]
             assert (found == given) is sent
             assert found
-    _, ended = stub.GetLot.with_call(pk.GetLotRequest(name=f"{CITY}/lots/near"), timeout=20)
-    assert dict(ended.trailing_metadata())["x-request-id"]
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.GetLot(pk.GetLotRequest(name="x"), timeout=20)
+    assert dict(caught.value.trailing_metadata())["x-request-id"], "an error always has one"
 
 
 @pytest.mark.parametrize("role", ["app", "operator"])
