@@ -51,6 +51,7 @@ def main() -> int:
         "pushes": soak.pushes,
         "wrong": soak.wrong[:20],
         "exceptions_in_the_log": words.count("Traceback"),
+        "first_exception": words.partition("Traceback")[2][:2000],
         "memory_mb": {
             "first": soak.samples[0][1],
             "each_minute": [round(mb) for at_s, mb in soak.samples[:: max(1, round(60 / 5))]],

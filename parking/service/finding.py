@@ -126,7 +126,7 @@ class Finder:
             desk.writer.state, item.driver_id, desk.writer.now_ms(), desk.rules
         )
         if refusal is not None:
-            item.answer.set_exception(refusal)
+            _fail(item.answer, refusal)
         return refusal is not None
 
     async def _solve(self, group: Sequence[_Asked], shut: frozenset[str]) -> None:
@@ -139,8 +139,7 @@ class Finder:
                 answers = await asyncio.to_thread(self.solve, requests, state, shut)
         except Exception as error:
             for item in group:
-                if not item.answer.done():
-                    item.answer.set_exception(error)
+                _fail(item.answer, error)
             return
         for item in group:
             if not item.answer.done():
@@ -197,6 +196,13 @@ class Finder:
             for item in lost
             if isinstance(given := answers.get(item.reservation_id), Assigned)
         }
+
+
+def _fail(answer: "asyncio.Future[Assigned | Unserved]", error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+        # Who asked may be cancelled before he hears of it: then nobody has missed anything.
+        answer.exception()
 
 
 def bookable(desk: Desk, state: LedgerState, pool_id: str, now_ms: int) -> int:

@@ -60,6 +60,8 @@ class Job:
             self.done.set_result(reply)
         else:
             self.done.set_exception(error)
+            # He may be cancelled before he hears of it: then nobody has missed anything.
+            self.done.exception()
 
 
 class Decider:

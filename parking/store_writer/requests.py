@@ -56,8 +56,6 @@ class Requests:
         _same(going.digest, digest)
         if going.answer is None:
             going.answer = self._loop.create_future()
-            # All who wait may go away: then its failure is told to the first caller alone.
-            going.answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(going.answer)
 
     def begin(self, request_id: str, digest: bytes) -> None:
@@ -81,6 +79,8 @@ class Requests:
             going.answer.set_result(reply)
         else:
             going.answer.set_exception(error)
+            # All who waited may have gone away: it is told to the first caller alone.
+            going.answer.exception()
 
     def abandon(self, request_id: str, error: BaseException) -> None:
         """End a request that has no answer, unless its decision is on its way to the disk."""
@@ -110,8 +110,8 @@ class Requests:
                 known = looking.result() if looking.done() else await asyncio.wrap_future(looking)
             except ParkingError as error:
                 for future in asked.values():
-                    future.add_done_callback(lambda done: done.exception())
                     future.set_exception(error)
+                    future.exception()
                 continue
             for request_id, future in asked.items():
                 future.set_result(known.get(request_id))

@@ -1,6 +1,7 @@
 """The writer: batches, repetitions, callers who go away, others who write too, stores that fail."""
 
 import asyncio
+import gc
 from concurrent.futures import Future
 
 import pytest
@@ -17,6 +18,8 @@ from parking.ledger import Cancel, Confirm, Hold, Rules, SetCapacity, faults, re
 from parking.ledger.events import Displaced
 from parking.store import MemoryStore, PostgresStore, SqliteStore
 from parking.store_writer import LedgerWriter
+from parking.store_writer.job import Job
+from parking.store_writer.requests import Requests
 from tests.parking.capacities import set_capacities
 
 NOW = 1_795_390_000_000
@@ -142,6 +145,23 @@ async def test_a_command_without_a_caller_is_refused_without_a_trace():
     with pytest.raises(NotFoundError):
         await writer_over(store).carry_out(Cancel("nobody"))
     assert list(store.read()) == []
+
+
+async def test_a_failure_that_nobody_waits_for_any_more_is_no_exception_in_the_log():
+    """A call past its deadline is cancelled, perhaps between its failure and its waking up."""
+    loop, heard = asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda _, context: heard.append(context))
+    requests = Requests(MemoryStore())
+    requests.begin("q", b"")
+    waiting = asyncio.create_task(requests.answered("q", b""))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    requests.end("q", error=StateError("no"))
+    Job("q", b"", None, None, None, loop.create_future()).end(error=StateError("no"))
+    await asyncio.gather(waiting, return_exceptions=True)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert heard == []
 
 
 async def test_a_caller_who_goes_away_does_not_take_back_what_is_on_its_way():
