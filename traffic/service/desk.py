@@ -22,9 +22,9 @@ from traffic.v1 import signal_timing_pb2 as pb
 log = structlog.get_logger()
 
 TICK_S = 1.0
-PUSH_AT_ONCE = 16
-"""Watchers that are told at once: the next ones wait until these are, and other calls are served
-in between."""
+PUSH_AT_ONCE = 4
+"""Watchers that are told at once: the next ones wait until these are. gRPC takes up one new call in
+each turn of the loop, so turns must be short while thousands are told."""
 PUSH_PATIENCE_S = 0.05
 """How long one that does not take its message holds the others up."""
 LOOKS = 10
@@ -221,22 +221,24 @@ class Desk:
     async def pass_time(self) -> None:
         """Do what is due now."""
         answers, self._answers = self._answers, {}
-        await self.carry_out(lambda street: self._answered(street, answers))
-        await self.carry_out(self._due)
-
-    def _due(self, street: Street) -> tuple[Event, ...]:
+        # Threads are given what does not change under their hands.
+        heard = tuple(self.healths)
+        await self.carry_out(lambda street: self._answered(street, answers, heard))
         # A tenth at a time: thousands at once would hold other calls up.
         self._looked = (self._looked + 1) % LOOKS
         known = tuple(self.healths.items())
         seen = dict(known[self._looked :: LOOKS])
         seen |= {k: h for k, h in known if h.late_clocks >= self.rules.clock_reports}
-        return tick(street, self.city, seen, self.clock(), self.rules)
+        await self.carry_out(lambda street: tick(street, self.city, seen, self.clock(), self.rules))
 
     def _answered(
-        self, street: Street, answers: Mapping[str, tuple[set[str], dict[str, str]]]
+        self,
+        street: Street,
+        answers: Mapping[str, tuple[set[str], dict[str, str]]],
+        heard: Collection[str],
     ) -> tuple[Event, ...]:
         now_ms = self.clock()
-        fresh = tuple(sorted(k for k in tuple(self.healths) if k not in street.known))
+        fresh = tuple(sorted(k for k in heard if k not in street.known))
         events: list[Event] = [Enrolled(fresh, now_ms)] if fresh else []
         for switch_id, (acknowledged, refused) in answers.items():
             events += answer(street, switch_id, sorted(acknowledged), refused)
@@ -299,7 +301,10 @@ class Desk:
             for waiting in found:
                 told.append(waiting.wake())
                 if len(told) == PUSH_AT_ONCE:
-                    await asyncio.wait(told, timeout=PUSH_PATIENCE_S)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(PUSH_PATIENCE_S):
+                            for one in told:
+                                await one
                     told.clear()
 
         if found:
