@@ -114,7 +114,9 @@ class IdentityCalls:
         else:
             decision = pb.EntryDecision.DECISION_FULL
         answer = pb.EntryDecision(decision=decision, walk_in_spaces=max(0, room))
-        if stay is not None:
+        # A gate learns of a stay elsewhere only when it sends the driver there.
+        elsewhere = decision == pb.EntryDecision.DECISION_WRONG_LOT
+        if stay is not None and (stay.lot_id == lot_id or elsewhere):
             answer.reservation.CopyFrom(desk.message(stay))
         return answer
 

@@ -119,6 +119,20 @@ def test_an_operator_has_its_own_lots_alone(server: Secured) -> None:
         assert code is CODE.OK, name
 
 
+def test_a_gate_does_not_learn_of_stays_at_others(server: Secured) -> None:
+    """Whoever knows a plate could else follow a driver through the city."""
+    request = booking_request(driver_id="d-watched")
+    request.arrive_at.FromMilliseconds(server.clock() + 5_400_000)
+    held = server.as_("app").parking.RequestAssignment(request, timeout=20)
+    other = "operator" if held.lot == f"{CITY}/lots/far" else "rival"
+    asked = f"{CITY}/lots/{'near' if other == 'operator' else 'far'}"
+    stub = server.as_(other).parking
+    for who in ({"driver_id": "d-watched"}, {"reservation": held.name}):
+        entry = stub.CheckEntry(pk.CheckEntryRequest(lot=asked, **who), timeout=20)
+        assert entry.decision != pk.EntryDecision.DECISION_WRONG_LOT, "it is long before its time"
+        assert not entry.HasField("reservation")
+
+
 def test_what_is_anothers_and_what_is_not_there_are_told_apart_to_nobody(server: Secured) -> None:
     stub = server.as_("operator").parking
     said = set()
