@@ -23,13 +23,14 @@ class Role(StrEnum):
 
 
 CALLS_PER_S = {
-    Role.CONTROLLER: 50.0,
     Role.OPERATOR: 200.0,
     Role.APP: 2000.0,
     Role.ENGINEER: 200.0,
     Role.ADMIN: 2000.0,
 }
 """Calls a second of one caller, unless its token says otherwise; twice as many at once."""
+PLATFORM_PER_S = 2000.0
+"""Of a platform in front of all signals; of a controller 50 and 2 a signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,15 @@ class Caller:
     lots: frozenset[str] = frozenset()
     operators: frozenset[str] = field(default=frozenset())
     calls_per_s: float | None = None
+
+    @property
+    def pace_per_s(self) -> float:
+        """How many calls a second it may make; a platform in front of many signals makes many."""
+        if self.calls_per_s is not None or self.role is None:
+            return self.calls_per_s or 1.0
+        if self.role is Role.CONTROLLER:
+            return PLATFORM_PER_S if self.signals is None else 50.0 + 2.0 * len(self.signals)
+        return CALLS_PER_S[self.role]
 
     @property
     def max_streams(self) -> int:

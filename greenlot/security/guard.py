@@ -6,7 +6,7 @@ from collections.abc import Callable
 from google.rpc import code_pb2
 
 from greenlot.security.access import Policy
-from greenlot.security.callers import ANONYMOUS, CALLS_PER_S, NOBODY, Caller
+from greenlot.security.callers import ANONYMOUS, NOBODY, Caller
 from greenlot.security.rates import Bucket
 from greenlot.security.token_file import TokenFile
 
@@ -71,7 +71,7 @@ class Guard:
         self._keeps_anonymous = keeps_anonymous
         self._clock_ms = clock_ms
         self._monotonic = monotonic
-        self._buckets: dict[tuple[str, float | None], Bucket] = {}
+        self._buckets: dict[tuple[str, float], Bucket] = {}
 
     @property
     def lets_anonymous(self) -> bool:
@@ -137,14 +137,12 @@ class Guard:
         return record.caller, record.id
 
     def _pace(self, caller: Caller) -> None:
-        key = (caller.name, caller.calls_per_s)
+        key = (caller.name, caller.pace_per_s)
         bucket = self._buckets.get(key)
         if bucket is None:
-            assert caller.role is not None
             if len(self._buckets) >= BUCKETS_MAX:
                 self._buckets.clear()
-            per_s = caller.calls_per_s or CALLS_PER_S[caller.role]
-            bucket = self._buckets[key] = Bucket(per_s, self._monotonic)
+            bucket = self._buckets[key] = Bucket(caller.pace_per_s, self._monotonic)
         if not bucket.take():
             raise RefusedError(
                 code_pb2.RESOURCE_EXHAUSTED,

@@ -12,7 +12,7 @@ from greenlot import driver_secrets
 from greenlot.city import load_city
 from greenlot.cli import app
 from greenlot.security.access import UNARY_S
-from greenlot.security.callers import CALLS_PER_S, Role
+from greenlot.security.callers import Caller, Role
 from greenlot.server import CityServer, Protection
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -77,7 +77,8 @@ def test_the_container_does_not_run_as_root_and_is_stopped_gently() -> None:
 @pytest.mark.parametrize("role", list(Role))
 def test_each_role_and_its_pace_is_on_the_page(role: Role) -> None:
     assert f"| `{role}` |" in PAGE
-    assert f"{CALLS_PER_S[role]:,.0f}" in PAGE
+    caller = Caller("c", role, signals=frozenset())
+    assert f"{caller.pace_per_s:,.0f}" in PAGE
 
 
 async def test_the_metrics_on_the_page_are_those_of_a_server(

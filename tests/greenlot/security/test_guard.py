@@ -152,6 +152,16 @@ def test_a_caller_has_its_pace_whatever_token_it_uses_and_others_are_not_slowed(
     assert refused(guard, one).reason == "RATE"
 
 
+def test_a_platform_may_call_as_often_as_its_signals_need() -> None:
+    def pace(count: int | None) -> float:
+        own = None if count is None else frozenset(map(str, range(count)))
+        return Caller("c", Role.CONTROLLER, signals=own).pace_per_s
+
+    assert [pace(1), pace(1000), pace(None)] == [52.0, 2050.0, 2000.0]
+    assert Caller("c", Role.CONTROLLER, signals=None, calls_per_s=7.0).pace_per_s == 7.0
+    assert Caller("e", Role.ENGINEER).pace_per_s == 200.0
+
+
 @given(
     steps=st.lists(st.floats(0, 10), min_size=1, max_size=200),
     per_s=st.floats(0.1, 1000),
