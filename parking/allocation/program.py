@@ -13,31 +13,30 @@ things keep it small:
 
 import time
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from scipy import optimize, sparse
+from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from parking.allocation.branching import LEAST_TIME_S, REWARD, branch
 from parking.allocation.certificate import Demand
-from parking.allocation.cliques import Cliques, find_cliques, narrow_pools
+from parking.allocation.cliques import narrow_pools
 from parking.allocation.greedy import take_in_order
+from parking.allocation.neighbours import settle_anew
 from parking.allocation.relaxation import INTEGRAL, TOLERANCE, Relaxation, Relaxed
 from parking.allocation.room import Room
 from parking.allocation.tables import Floats, Ints
 from parking.allocation.wishes import ProgramAnswer, Wishes
-from parking.errors import SolverError
 
 GAP = 1e-3
 """Share of the linear program's value within which arcs are looked at first."""
 LEAST_GAP_FEN = 20.0
 WIDER = 6.0
 DEEPEST = 2
-REWARD = 10.0
-"""Of serving one more, in dearest arcs."""
 LARGE = 1e12
 """Fen, more than any reduced cost."""
-LEAST_TIME_S = 0.5
+LARGE_ARCS, START_SHARE = 1500, 0.4
+"""Arcs of a part from which a good answer is looked for first, and the share of the time for it."""
 LAST_SHARE = 0.25
 """Of the time, kept for the cost's bound where it stays open how many can be served."""
 
@@ -88,13 +87,12 @@ def _solve(
     chosen: list[Ints] = []
     answers: list[ProgramAnswer] = []
     # Small parts first: what time they leave goes to the large ones, shared by size.
-    to_come = float((sizes.astype(np.float64) ** 2).sum())
+    to_come = len(arcs)
     for number in np.argsort(sizes, kind="stable"):
         own = order[cuts[number] : cuts[number + 1]]
         now = time.perf_counter()
-        share = float(sizes[number]) ** 2 / to_come
-        to_come = max(1.0, to_come - float(sizes[number]) ** 2)
-        until = now + max(LEAST_TIME_S, (ends_s - now) * min(1.0, share))
+        until = now + max(LEAST_TIME_S, (ends_s - now) * float(sizes[number]) / to_come)
+        to_come -= int(sizes[number])
         answers.append(_Part(arcs.take(own), room, until, depth).solve(serve_first))
         chosen.append(own[answers[-1].arcs])
     picked = np.sort(np.concatenate(chosen))
@@ -280,10 +278,12 @@ class _Part:
     def _within_the_gap(self, relaxed: Relaxed, count: int | None) -> tuple[Ints | None, int, bool]:
         weight = self._arcs.weight.astype(np.float64)
         value, reduced = relaxed.bound.value, relaxed.bound.reduced
-        self._options.append(self._in_order(reduced - LARGE * relaxed.share))
         gap = max(LEAST_GAP_FEN, GAP * abs(value))
         taken = relaxed.share > INTEGRAL
         best: Ints | None = None
+        start = self._started(relaxed, count)
+        if start is not None:
+            best, gap = start, float(weight[start].sum()) - value
         while True:
             near = np.flatnonzero(taken | (reduced <= gap))
             found, low, over = self._whole(weight, count, near)
@@ -297,6 +297,20 @@ class _Part:
             if len(near) == len(weight) or over or reached <= value + gap:
                 return best, bound, True
             gap = reached - value + 1 if np.isfinite(reached) else gap * WIDER
+
+    def _started(self, relaxed: Relaxed, count: int | None) -> Ints | None:
+        """Return a good answer to begin with, where the part is large; None: none, or too few."""
+        reduced = relaxed.bound.reduced
+        start = self._in_order(reduced - LARGE * relaxed.share)
+        self._options.append(start)
+        if len(reduced) < LARGE_ARCS or self._kept_by(start) < self._kept:
+            return None
+        reward = 0.0 if count is None else REWARD * (1.0 + float(np.abs(self._arcs.weight).max()))
+        now = time.perf_counter()
+        until = now + START_SHARE * (self._ends_s - now)
+        start = settle_anew(self._arcs, self._room, start, reduced, reward, until)
+        self._options.append(start)
+        return start if count is None or len(start) >= count else None
 
     def _whole(
         self, weight: Floats, count: int | None, near: Ints
@@ -322,52 +336,13 @@ class _Part:
     def _branch(
         self, weight: Floats, count: int | None, near: Ints
     ) -> tuple[Ints | None, float, bool]:
-        """Solve the integer program on some arcs: arcs, bound, whether time ran out."""
-        arcs = self._arcs.take(near)
-        cliques = find_cliques(arcs.pool, arcs.arrive_ms, arcs.leave_ms, self._room)
-        limits = self._constraints(arcs, near, cliques)
-        # So many served as a reward, not as a constraint: then any answer will do to begin with.
-        reward = 0.0 if count is None else REWARD * (1.0 + float(np.abs(weight).max()))
-        result = self._milp(weight[near] - reward, limits)
-        if count is not None and result.status == 0 and (result.x > 0.5).sum() < count:
-            every = sparse.csc_array(np.ones((1, len(near))))
-            limits.append(optimize.LinearConstraint(every, count, np.inf))
-            result = self._milp(weight[near] - reward, limits)
-        over = result.status == 1
-        if result.status == 2:
-            return None, np.inf, over
-        low = -np.inf if result.mip_dual_bound is None else float(result.mip_dual_bound)
-        found = None if result.x is None else near[result.x > 0.5]
-        return found, low + reward * (count or 0), over
-
-    def _milp(self, weight: Floats, limits: list[optimize.LinearConstraint]) -> Any:
-        """Return SciPy's result: status 0 optimal, 1 out of time, 2 infeasible."""
-        for presolve in (True, False):
-            result: Any = optimize.milp(
-                weight,
-                constraints=limits,
-                integrality=np.ones(len(weight), dtype=np.int64),
-                bounds=optimize.Bounds(0, 1),
-                options={
-                    "presolve": presolve,
-                    "time_limit": max(LEAST_TIME_S, self._ends_s - time.perf_counter()),
-                    "mip_rel_gap": 0.0,
-                },
-            )
-            if result.status in (0, 1, 2):
-                return result
-        raise SolverError(f"integer program: {result.message}", where="allocation")
-
-    def _constraints(
-        self, arcs: Wishes, near: Ints, cliques: Cliques
-    ) -> list[optimize.LinearConstraint]:
-        ones, n = np.ones(len(near)), len(near)
-        place = (self._request[near], np.arange(n))
-        once = sparse.csr_array((ones, place), shape=(self._requests, n))
-        room = cliques.matrix(arcs.pool, arcs.arrive_ms, arcs.leave_ms)
-        upper = np.concatenate([np.ones(self._requests), cliques.limit])
-        limits = [optimize.LinearConstraint(sparse.vstack([once, room], format="csc"), ub=upper)]
-        if self._kept:
-            holders = sparse.csc_array(arcs.must[None, :].astype(np.float64))
-            limits.append(optimize.LinearConstraint(holders, lb=self._kept))
-        return limits
+        """Solve in whole cars on some arcs: arcs, bound, whether time ran out."""
+        found = branch(
+            self._arcs.take(near),
+            self._room,
+            weight[near],
+            count=count,
+            kept=self._kept,
+            ends_s=self._ends_s,
+        )
+        return None if found.arcs is None else near[found.arcs], found.low, found.out_of_time

@@ -74,6 +74,24 @@ class Room:
             _peaks(pool, arrive_ms, leave_ms, self.first, self.times_ms, self.levels, peak)
         return np.asarray(np.maximum(0, self.capacity[pool] - peak))
 
+    def beside(self, pool: Ints, arrive_ms: Ints, leave_ms: Ints) -> Self:
+        """Return the room that is left beside some stays, shape (stays,) each."""
+        steps = np.diff(self.first)
+        inner = np.repeat(np.arange(len(steps)), steps)
+        before = np.concatenate([[0], self.levels])[:-1]
+        before[self.first[:-1][steps > 0]] = 0
+        ones = np.ones(len(pool), dtype=np.int64)
+        pools = np.concatenate([pool, pool, inner])
+        times = np.concatenate([arrive_ms, leave_ms, self.times_ms])
+        order = np.lexsort((times, pools))
+        pools, times = pools[order], times[order]
+        # Each pool's changes sum up to 0, so the level of one does not reach into the next.
+        levels = np.cumsum(np.concatenate([ones, -ones, self.levels - before])[order])
+        last = np.ones(len(pools), dtype=np.bool_)
+        last[:-1] = (pools[1:] != pools[:-1]) | (times[1:] != times[:-1])
+        first = np.searchsorted(pools[last], np.arange(len(self.first)))
+        return type(self)(self.capacity, first, times[last], levels[last])
+
     def drop_full(self, rows: Rows, arrive_ms: Ints, leave_ms: Ints) -> Rows:
         """Return the rows without the arcs to pools that have no room over the whole stay."""
         if not len(self.times_ms) and (self.capacity > 0).all():
