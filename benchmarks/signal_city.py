@@ -7,6 +7,7 @@ that answers GetPlan with the same bytes each time: what a server in Python coul
 
 import argparse
 import asyncio
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from greenlot.city import City
 from greenlot.city_server import CityServer
 from greenlot.logs import configure_logging
 from greenlot.pauses import keep_pauses_short
+from greenlot.server import COLLECTED_AFTER
 from tests.traffic.small_plans import plan, signal
 from traffic.corridors import Corridor, Crossing
 from traffic.io.protobuf import plan_to_proto
@@ -61,7 +63,9 @@ async def serve(count: int, listen: str, data: Path) -> None:
     configure_logging(40)
     server = CityServer(city_of(count), listen=listen, data=data)
     await server.start()
+    # As greenlot serve does.
     keep_pauses_short()
+    gc.set_threshold(*COLLECTED_AFTER)
     print(f"listening on {server.address}", flush=True)
     await asyncio.Event().wait()
 

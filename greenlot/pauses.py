@@ -10,7 +10,7 @@ import sys
 import time
 
 SLOW_S = 0.02
-"""A full collection that took longer sets aside what it left."""
+"""A collection that took longer sets aside what it left."""
 SWITCH_S = 0.001
 """How long a thread may keep others from running: a door that checks thousands of plans does."""
 
@@ -24,7 +24,7 @@ def keep_pauses_short() -> None:
 
     def seen(phase: str, info: dict[str, int]) -> None:
         nonlocal begun
-        if info["generation"] != 2:
+        if info["generation"] == 0:
             return
         if phase == "start":
             begun = time.perf_counter()

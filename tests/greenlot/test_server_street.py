@@ -491,8 +491,10 @@ def test_two_servers_over_one_database_decide_one_switch(
         assert list(switch.silent) == names
         asked = st.GetSwitchRequest(name=switch.name)
         until(
-            lambda: switch.name
-            in {row.name for row in first.signals.ListSwitches(LISTED, timeout=5).switches}
+            lambda: (
+                switch.name
+                in {row.name for row in first.signals.ListSwitches(LISTED, timeout=5).switches}
+            )
         )
         # Each hears of its own controller only; together they are enough.
         for clients, name in zip((first, second), names, strict=True):

@@ -211,9 +211,12 @@ def program_to_proto(
 
 
 def signal_switch_to_proto(
-    switch: Switch, signal_id: str, street: Street, city_id: str
+    switch: Switch, signal_id: str, program: pb.SignalProgram | None, city_id: str
 ) -> pb.SignalSwitch:
-    """Turn a switch into what the controller of one of its signals is told."""
+    """Turn a switch into what the controller of one of its signals is told.
+
+    ``program`` is what it goes over to; None where the switch is off.
+    """
     message = pb.SignalSwitch(
         signal=signal_name(city_id, signal_id),
         switch=record_name(city_id, "switches", switch.id),
@@ -221,8 +224,8 @@ def signal_switch_to_proto(
         revision=switch.revision,
         activate_at=timestamp_from_ms(switch.activate_at_ms),
     )
-    if switch.state in (SwitchState.PROPOSED, SwitchState.COMMITTED):
-        message.program.CopyFrom(program_to_proto(switch.schedule, signal_id, street, city_id))
+    if program is not None:
+        message.program.CopyFrom(program)
     return message
 
 

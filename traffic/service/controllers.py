@@ -79,7 +79,8 @@ class ControllerCalls:
                 if signal_id in switch.signals:
                     found[switch.id] = switch
             for switch in sorted(found.values(), key=lambda switch: switch.revision):
-                message = signal_switch_to_proto(switch, signal_id, street, self.desk.city_id)
+                program = self.desk.program(street, switch, signal_id)
+                message = signal_switch_to_proto(switch, signal_id, program, self.desk.city_id)
                 answer.switches.append(message)
 
     def _add_plans(

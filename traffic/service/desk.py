@@ -10,12 +10,13 @@ import structlog
 
 from traffic.errors import InvalidInputError, NotFoundError
 from traffic.io.protobuf import signal_id_from_name
-from traffic.io.street_messages import in_force_to_proto
+from traffic.io.street_messages import in_force_to_proto, program_to_proto
 from traffic.store import Commit, PlanStore, StaleError, StorageError
 from traffic.street.decisions import CityStreets, answer
 from traffic.street.events import AlarmCleared, Enrolled, Event, SwitchDecided, SwitchMade
 from traffic.street.health import AlarmKind, Health, HealthRules
 from traffic.street.state import Street, signals_touched
+from traffic.street.switching import Switch, SwitchState
 from traffic.street.watch import tick
 from traffic.v1 import signal_timing_pb2 as pb
 
@@ -27,6 +28,8 @@ PUSH_AT_ONCE = 4
 each turn of the loop, so turns must be short while thousands are told."""
 PUSH_PATIENCE_S = 0.05
 """How long one that does not take its message holds the others up."""
+MOST_PROGRAMS = 50_000
+"""Programs that are kept as messages, of signals by schedule."""
 LOOKS = 10
 """Ticks in which every controller's health is looked at once."""
 MOST_TRIES = 20
@@ -87,6 +90,7 @@ class Desk:
         self._waiting: dict[str, set[Waiting]] = {}
         self._looked = 0
         self._answers: dict[str, tuple[set[str], dict[str, str]]] = {}
+        self._programs: dict[tuple[str, str], pb.SignalProgram] = {}
         self._plans: dict[str, tuple[int, int | None, pb.TimingPlan]] = {}
         self._waking: set[asyncio.Task[None]] = set()
         for entry in store.load():
@@ -145,6 +149,7 @@ class Desk:
                         return b""
                     after = self.street.copy()
                     after.apply(events, revision)
+                    self._make_ready(after, events)
                     return reply(after, events)
 
                 commit = Commit(
@@ -264,6 +269,26 @@ class Desk:
             acknowledged.add(signal_id)
 
     # -- reading
+
+    def program(self, street: Street, switch: Switch, signal_id: str) -> pb.SignalProgram | None:
+        """Return what a signal goes over to by a switch; None where the switch is off."""
+        if switch.state not in (SwitchState.PROPOSED, SwitchState.COMMITTED):
+            return None
+        key = (switch.schedule.id, signal_id)
+        found = self._programs.get(key)
+        if found is None:
+            if len(self._programs) >= MOST_PROGRAMS:
+                self._programs = {}
+            found = program_to_proto(switch.schedule, signal_id, street, self.city_id)
+            self._programs[key] = found
+        return found
+
+    def _make_ready(self, street: Street, events: Iterable[Event]) -> None:
+        """Make the programs of new switches before thousands ask for them at once."""
+        for event in events:
+            if isinstance(event, SwitchMade):
+                for signal_id in event.switch.signals:
+                    self.program(street, event.switch, signal_id)
 
     def plan_message(self, signal_id: str, time_ms: int) -> pb.TimingPlan:
         """Return the plan in force for a signal at a time, or raise NotFoundError."""

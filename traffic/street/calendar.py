@@ -43,6 +43,8 @@ def running(schedule: Schedule, time_ms: int) -> Running:
     Periods that follow each other with the same plan set are one.
     """
     day = civil_date(time_ms)
+    if len(schedule.plan_sets) == 1:
+        return Running(schedule.plan_sets[0], midnight_ms(day), None)
     found: tuple[str, int] | None = None
     exceptions = [date.fromisoformat(text) for text, _ in schedule.exceptions]
     last = max([day + timedelta(days=LOOK_AHEAD_DAYS), *exceptions])
