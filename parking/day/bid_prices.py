@@ -27,6 +27,8 @@ OUTSIDE_FEN = 3000
 BETWEEN = 0.5
 """Spaces by which programs have less than there is: what giving one away costs is the price between
 what there is and one less. With all spaces it would be what one more is worth, which is less."""
+MOST_EXAMPLES = 200_000
+"""Past drivers that futures are drawn from at most; of more some are left out."""
 MANY = 50.0
 """From this mean on a Poisson number is drawn as a rounded normal one."""
 
@@ -126,6 +128,7 @@ class BidPricer:
         seed: int = 0,
     ) -> None:
         self.rule = rule or PriceRule()
+        forecast = forecast.thinned(MOST_EXAMPLES, seed)
         self.pace = Pace(forecast)
         self._city = city
         self._examples = forecast.examples

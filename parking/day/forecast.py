@@ -119,6 +119,25 @@ class Forecast:
         """Return it with other expectations: times a factor for each cell, or one for all."""
         return replace(self, expected=self.expected * factor)
 
+    def thinned(self, most: int, seed: int) -> Self:
+        """Return it with at most so many examples, or one a cell; expectations stay the same.
+
+        Parameters
+        ----------
+        seed
+            Of the choice; nothing is drawn where there are no more than ``most``.
+        """
+        count = len(self.cell)
+        if count <= most:
+            return self
+        order = np.random.default_rng([seed, 30]).permutation(count)
+        _, first = np.unique(self.cell[order], return_index=True)
+        kept = np.zeros(count, dtype=np.bool_)
+        kept[order[first]] = True
+        others = order[~kept[order]]
+        kept[others[: max(0, most - int(kept.sum()))]] = True
+        return replace(self, examples=self.examples.take(kept), cell=self.cell[kept])
+
     @property
     def weight(self) -> Floats:
         """How many drivers each example stands for, shape (examples,)."""

@@ -39,7 +39,10 @@ class Pace:
         return self._market
 
     def see(self, until_ms: int, asked: RequestTable) -> None:
-        """Note requests that were made since the last call, up to an instant."""
+        """Note requests that were made since the last call, up to an instant.
+
+        The first call is of the day's first requests: that nobody is seen before them counts.
+        """
         if self._from_ms is None:
             self._from_ms = until_ms
         self._seen = [(ms, own) for ms, own in self._seen if ms > until_ms - WINDOW_MS]

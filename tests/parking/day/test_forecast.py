@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from parking.allocation import LotTable
-from parking.day import Bookings, Forecast, Zones
+from parking.day import BidPricer, Bookings, Forecast, Zones
 from parking.day.pace import CITY_DRIVERS, MARKET_DRIVERS, Pace
 from parking.errors import InvalidInputError
-from tests.parking.day.days import HOUR_MS, MORNING_MS, drivers, lot
+from tests.parking.day.days import HOUR_MS, MORNING_MS, drivers, lot, random_day
 
 ZONES = Zones.around([lot("a", 3)])
 
@@ -20,6 +20,26 @@ def test_cells_expect_the_mean_of_past_days():
     assert sorted(forecast.expected.tolist()) == [1.0, 4.0]
     assert forecast.weight.sum() == pytest.approx(5.0)
     assert forecast.scaled(2.0).weight.sum() == pytest.approx(10.0)
+
+
+def test_thinned_forecast_expects_as_many():
+    """30 of 100 examples, every cell still with one, in the order of asking."""
+    day = random_day(np.random.default_rng(1), 100)
+    forecast = Forecast.of_past([day], ZONES)
+    few = forecast.thinned(30, seed=1)
+    assert len(few.examples) == 30
+    assert (few.expected == forecast.expected).all()
+    assert few.weight.sum() == pytest.approx(100.0)
+    assert forecast.thinned(100, seed=1) is forecast
+    assert len(forecast.thinned(1, seed=1).examples) == len(forecast.expected)
+
+
+def test_a_forecast_of_nobody():
+    """No past driver: nothing is expected, nothing is worth keeping."""
+    city = LotTable.of([lot("a", 3)])
+    nobody = Forecast.of_past([drivers([], [], [], [])], ZONES)
+    prices = BidPricer(nobody, city).solve(MORNING_MS, {})
+    assert prices.price_fen.max() < 1
 
 
 def test_past_day_on_todays_date():
