@@ -232,8 +232,8 @@ class Postgres:
     def _connect(self) -> Connection:
         connection = psycopg.connect(self._conninfo, autocommit=True)
         try:
-            for setting in SESSION:
-                connection.execute(setting)
+            # Together: each would be a journey of its own.
+            connection.execute("; ".join(SESSION))
         except BaseException:
             connection.close()
             raise

@@ -8,9 +8,9 @@ same request gets the same answer, and the state is the replay of what the store
 """
 
 import asyncio
-import contextlib
 import itertools
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import apsw
@@ -94,9 +94,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     def start(self):
         """Start one server, or two where the store can be shared."""
-        for _ in range(1 if self.kind == "sqlite" else 2):
-            self.stores.append(self.opened())
-            self.writers.append(self.run(self.writer_over(self.stores[-1])))
+        count = 1 if self.kind == "sqlite" else 2
+        with ThreadPoolExecutor(count) as threads:
+            self.stores = list(threads.map(lambda _: self.opened(), range(count)))
+        self.writers = [self.run(self.writer_over(store)) for store in self.stores]
 
     def opened(self):
         if self.kind == "memory":
@@ -114,8 +115,9 @@ class StoreMachine(RuleBasedStateMachine):
     def stop(self):
         """Stop all servers as a crash does: nothing that is under way is finished."""
         self.crash.left = 0
-        for store in self.stores:
-            store.close()
+        if self.stores:
+            with ThreadPoolExecutor(len(self.stores)) as threads:
+                list(threads.map(lambda store: store.close(), self.stores))
         self.run(self.end_tasks())
         self.stores, self.writers = [], []
 
@@ -278,9 +280,9 @@ class StoreMachine(RuleBasedStateMachine):
         """A start comes to the same from it, or from the one before if it is cut short."""
         store, durable = self.stores[server % len(self.stores)], self.writers[0].durable
         self.crash.left = step
-        with contextlib.suppress(UnavailableError):
+        try:
             self.run(save(store, durable))
-        if self.crash.left != step:
+        except UnavailableError:
             self.stop()
             self.start()
         self.crash.left = 0
