@@ -34,8 +34,6 @@ STOPPED_S = 2.0
 # Who has not got out of a junction after so long stands in it, in the way of those who cross; once
 # there is room, it takes so long to be out of it. After the last of these, ways round are found.
 STANDS_S, CLEARS_S, LEAVES_S = 3.0, 2.0, 15.0
-# Seconds ahead for which arrivals at approaches are kept apart.
-RING = 512
 NEVER = -1.0e9
 
 
@@ -84,6 +82,10 @@ def _empty_streets(cycles, queues, vehicles):  # type: ignore[no-untyped-def]
     for lane in range(lanes):
         if vehicles.lane_room[lane] < ENDLESS:
             most = max(most, vehicles.lane_room[lane] + vehicles.lane_extra[lane])
+    farthest_s = 0.0
+    for v in range(trips):
+        for p in range(vehicles.trip_first[v], vehicles.trip_first[v + 1]):
+            farthest_s = max(farthest_s, vehicles.passage_s[p] * vehicles.pace[v])
     targets = 1
     for c in range(vehicles.kind_to.size):
         targets = max(targets, vehicles.kind_to[c] + 1)
@@ -92,7 +94,7 @@ def _empty_streets(cycles, queues, vehicles):  # type: ignore[no-untyped-def]
         np.full(lanes, -1, dtype=np.int64),  # head
         np.full(lanes, -1, dtype=np.int64),  # tail
         np.full(trips, -1, dtype=np.int64),  # follows
-        np.full(RING, -1, dtype=np.int64),  # arriving
+        np.full(int(farthest_s) + 3, -1, dtype=np.int64),  # arriving
         np.zeros(lanes, dtype=np.int64),  # came
         np.zeros(lanes, dtype=np.int64),  # left
         np.zeros(lanes, dtype=np.int64),  # on_lane
@@ -123,7 +125,7 @@ def _depart(v, t, vehicles, streets):  # type: ignore[no-untyped-def]
     p = vehicles.trip_first[v]
     choice = _emptiest(vehicles.passage_kind[p], vehicles, streets.on_lane)
     enters = _heads_for(v, p, choice, vehicles.depart_s[v], vehicles, streets)
-    _arrives(v, max(enters, t), t, streets)
+    _arrives(v, max(enters, t), streets)
 
 
 @_part
@@ -152,8 +154,8 @@ def _heads_for(v, p, choice, from_s, vehicles, streets):  # type: ignore[no-unty
 
 
 @_part
-def _arrives(v, enters, t, streets):  # type: ignore[no-untyped-def]
-    slot = min(enters, t + RING - 1) % RING
+def _arrives(v, enters, streets):  # type: ignore[no-untyped-def]
+    slot = enters % streets.arriving.size
     streets.follows[v] = streets.arriving[slot]
     streets.arriving[slot] = v
 
@@ -161,8 +163,9 @@ def _arrives(v, enters, t, streets):  # type: ignore[no-untyped-def]
 @_part
 def _get_in_line(t, streets):  # type: ignore[no-untyped-def]
     """Who reaches an approach gets in line; a slot's list is last in, first out: turn it round."""
-    v = streets.arriving[t % RING]
-    streets.arriving[t % RING] = -1
+    slot = t % streets.arriving.size
+    v = streets.arriving[slot]
+    streets.arriving[slot] = -1
     first = -1
     while v >= 0:
         n = streets.follows[v]
@@ -375,14 +378,19 @@ def _goes_on(v, q, p, choice, at, t, vehicles, streets):  # type: ignore[no-unty
     """Send a vehicle that has left queue ``q`` on to its next passage."""
     enters = _heads_for(v, p, choice, at, vehicles, streets)
     lane = streets.waits_on[v]
-    if streets.on_lane[lane] > vehicles.lane_room[lane]:
+    edge = vehicles.lane_edge[lane]
+    # On an edge that has room he stands beside the others, and not in the junction.
+    if (
+        streets.on_lane[lane] > vehicles.lane_room[lane]
+        and streets.on_edge[edge] > vehicles.edge_room[edge]
+    ):
         streets.inside_from[lane, streets.inside[lane]] = q
         streets.inside[lane] += 1
         streets.standing_from[q] += 1
     if enters <= t:
         _append(v, lane, streets)
     else:
-        _arrives(v, enters, t, streets)
+        _arrives(v, enters, streets)
 
 
 @_part

@@ -57,7 +57,7 @@ class Streets(NamedTuple):
         they get in line, ``follows`` chains those of an ``arriving`` slot.
     arriving
         The last of those who reach their approach in each second to come, by second modulo its
-        length.
+        length, which is more than any way to a stop line takes.
     came, left, on_lane, on_edge
         Vehicles that have come into and out of each lane, those on it, (l,), and on each edge,
         (e,).
