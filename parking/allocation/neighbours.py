@@ -16,10 +16,10 @@ from parking.allocation.wishes import Wishes
 
 POOLS, REQUESTS, ARCS = 4, 60, 8
 """Of a small problem: pools around one driver, drivers there, arcs of each."""
-LARGER = (1, 2, 4)
+LARGER = (1, 2)
 """Factors of pools and drivers: when nothing changes any more, problems become larger."""
 TIME_S = 2.0
-PATIENCE = 60
+PATIENCE = 25
 """Small problems in a row that change nothing, after which it ends."""
 
 

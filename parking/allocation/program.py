@@ -35,7 +35,7 @@ WIDER = 6.0
 DEEPEST = 2
 LARGE = 1e12
 """Fen, more than any reduced cost."""
-LARGE_ARCS, START_SHARE = 1500, 0.4
+LARGE_ARCS, START_SHARE = 3000, 0.3
 """Arcs of a part from which a good answer is looked for first, and the share of the time for it."""
 LAST_SHARE = 0.25
 """Of the time, kept for the cost's bound where it stays open how many can be served."""
