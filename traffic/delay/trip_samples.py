@@ -1,11 +1,13 @@
 """Whole vehicles of a demand, with their ways and times: one day of many that it stands for."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from traffic.demand import Demand, Floats
+from traffic.errors import InvalidInputError
 
 # Ways drawn from turn shares end after so many edges.
 MOST_EDGES = 200
@@ -26,13 +28,21 @@ class Day:
     shift_s
         Standard deviation of the departures' shifts against the demand's own times, 0 or more.
     weight
-        Of the day among the days that judge a plan.
+        Of the day among the days that judge a plan, more than 0.
     """
 
     seed: int
     scale: float = 1.0
     shift_s: float = 0.0
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "weight"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise InvalidInputError(f"{value}; expected more than 0", where=name)
+        if not (math.isfinite(self.shift_s) and self.shift_s >= 0):
+            raise InvalidInputError(f"{self.shift_s}; expected 0 or more", where="shift_s")
 
 
 def vehicles_of(demand: Demand, day: Day) -> Iterator[tuple[Way, Floats]]:
@@ -88,6 +98,8 @@ def _onward(demand: Demand) -> Mapping[str, tuple[tuple[str, ...], Floats]]:
     found = {}
     for edge, to in counts.items():
         rows = np.array(list(to.values()))
+        if not rows.any():
+            continue
         # A slice in which nobody was counted turns as the others do.
         rows = rows + 1e-9 * rows.sum(axis=1, keepdims=True)
         found[edge] = (tuple(to), np.cumsum(rows, axis=0) / rows.sum(axis=0))
