@@ -1,15 +1,18 @@
 """Intergreens between any two greens, with the change times of the network's own programs."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.traffic.io.test_sumo_net import RESCO, resco
 from traffic.errors import UnsafePlanError
-from traffic.intergreens import change_times, intergreen
+from traffic.intergreens import WAITING_CLEARS_S, change_times, intergreen, waiting_lefts
 from traffic.io.sumo_net import read_network
 from traffic.right_of_way import green_conflict_free
 from traffic.safety import check_phases
 from traffic.signals import Phase, Program, Signal, SignalLink
 from traffic.stages import stages_of
+from traffic.timing.sequences import sequence, signal_stages
 
 
 def signal(*rows: tuple[float, str], foes: dict[int, set[int]], crossing: int = -1) -> Signal:
@@ -109,3 +112,78 @@ def test_stages_in_any_order_are_safe_with_the_intergreens_built_between_them(na
                 phases += [Phase(20, state), *intergreen(found, state, after)]
             broken = [v for v in check_phases(found, phases) if v.rule != "yellow-trap"]
             assert broken == []
+
+
+def with_left(*rows: tuple[float, str], yields: bool = True) -> Signal:
+    """Links 0 left, 1 opposing through, 2 cross street, that meets both; 3 s of yellow."""
+    plain = signal(*rows, foes={0: {1, 2}, 1: {2}})
+    return replace(
+        plain,
+        links=tuple(replace(link, direction="lss"[link.index]) for link in plain.links),
+        yields_to=(frozenset({1} if yields else ()), frozenset(), frozenset()),
+    )
+
+
+LEFT = with_left((30, "gGr"), (3, "yyr"), (30, "rrG"), (3, "rry"))
+
+
+def test_lefts_that_have_waited_in_the_junction_get_a_second_to_clear_it() -> None:
+    """3 s of yellow as the program has it, and one more before those begin who meet them."""
+    assert waiting_lefts(LEFT, "gGr") == {0}
+    built = shown(intergreen(LEFT, "gGr", "rrG"))
+    assert built == [(3, "yyr"), (WAITING_CLEARS_S, "rrr")]
+    # Nobody waited inside after the cross street's green.
+    assert shown(intergreen(LEFT, "rrG", "gGr")) == [(3, "rry")]
+
+
+def test_lefts_that_need_not_wait_get_none() -> None:
+    """Protected, opposed by nobody who is green, or yielding to nobody: the plain change."""
+    assert waiting_lefts(LEFT, "Grr") == waiting_lefts(LEFT, "grr") == frozenset()
+    assert shown(intergreen(LEFT, "grr", "rrG")) == [(3, "yrr")]
+    free = with_left((30, "gGr"), (3, "yyr"), (30, "rrG"), (3, "rry"), yields=False)
+    assert waiting_lefts(free, "gGr") == frozenset()
+    assert shown(intergreen(free, "gGr", "rrG")) == [(3, "yyr")]
+    # A network that does not say who yields to whom.
+    silent = replace(LEFT, yields_to=())
+    assert waiting_lefts(silent, "gGr") == frozenset()
+
+
+def test_a_right_turn_that_yields_does_not_wait_inside() -> None:
+    right = replace(
+        LEFT, links=tuple(replace(link, direction="rss"[link.index]) for link in LEFT.links)
+    )
+    assert waiting_lefts(right, "gGr") == frozenset()
+
+
+def test_a_long_clearance_covers_the_left_that_waited() -> None:
+    """Where the own program gives 5 s anyway, the yellow and one second fit into them."""
+    slow = with_left((30, "gGr"), (3, "yyr"), (2, "rrr"), (30, "rrG"), (3, "rry"))
+    assert shown(intergreen(slow, "gGr", "rrG")) == [(3, "yyr"), (2, "rrr")]
+
+
+@pytest.mark.parametrize("name", sorted(RESCO))
+def test_after_waiting_lefts_every_sequence_clears_the_junction(name: str) -> None:
+    """In the program's own order, too: from such a left's end to each foe's beginning."""
+    found = 0
+    for own in read_network(resco(name)).signals.values():
+        try:
+            stages = signal_stages(own)
+        except UnsafePlanError:
+            continue
+        built = sequence(stages, tuple(range(len(stages.stages))))
+        assert built is not None
+        for k, stage in enumerate(built.stages):
+            following = built.stages[(k + 1) % len(built.stages)].green_state
+            begin = {
+                j
+                for j in range(own.link_count)
+                if following[j] in "Gg" and stage.green_state[j] not in "Gg"
+            }
+            for left in waiting_lefts(own, stage.green_state):
+                if following[left] in "Gg" or not own.foes[left] & begin:
+                    continue
+                yellow_s = change_times(own).yellow(left)[0]
+                assert stage.intergreen_s >= yellow_s + WAITING_CLEARS_S
+                found += 1
+    # On the others every left has a green of its own afterwards, or there is none.
+    assert (found > 0) == (name not in {"cologne1", "grid4x4", "ingolstadt1"})
