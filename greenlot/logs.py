@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
+from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 from greenlot.telemetry.calls import CURRENT
 
@@ -79,9 +80,20 @@ def configure_logging(level: int = logging.INFO, shape: LogFormat = LogFormat.TE
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
+    handler.addFilter(_is_worth_a_line)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Leave out what gRPC says when an answer came just after its caller's deadline.
+
+    He is gone and has been told DEADLINE_EXCEEDED; that his answer could not be sent any more is
+    in the nature of it, and no exception of the server.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, cygrpc.ExecuteBatchError)
 
 
 def _add_call(_logger: object, _name: str, event: Event) -> Event:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from grpc._cython import cygrpc
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,3 +116,18 @@ def test_a_request_id_that_cannot_be_one_is_replaced(given_id: object) -> None:
     assert len(made) == 100
     assert all(GIVEN.fullmatch(item) for item in made)
     assert request_id("trip-42") == "trip-42"
+
+
+def test_an_answer_that_came_too_late_for_its_caller_is_no_exception(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging()
+    words = logging.getLogger("grpc._cython.cygrpc")
+    for error in (cygrpc.ExecuteBatchError("gone"), ValueError("a mistake")):
+        try:
+            raise error
+        except Exception:
+            words.exception("in a handler")
+    told = capsys.readouterr().err
+    assert told.count("in a handler") == 1
+    assert "a mistake" in told
