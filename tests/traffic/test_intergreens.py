@@ -185,5 +185,5 @@ def test_after_waiting_lefts_every_sequence_clears_the_junction(name: str) -> No
                 yellow_s = change_times(own).yellow(left)[0]
                 assert stage.intergreen_s >= yellow_s + WAITING_CLEARS_S
                 found += 1
-    # On the others every left has a green of its own afterwards, or there is none.
+    # On the others no such left ends before one of its foes begins.
     assert (found > 0) == (name not in {"cologne1", "grid4x4", "ingolstadt1"})
