@@ -20,155 +20,56 @@ import json
 import os
 import platform
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
-from parking.allocation import LotTable
-from parking.day import Batches, BidPricer, FirstCome, Policy, Priced, clairvoyant, run_day
-from parking.inventory import Lot
 from parking.io.lots import read_lots
 from scenarios.dongying.parking_day import dongying_lots, dongying_places
-from scenarios.parking_day import (
-    Day,
-    ForecastError,
-    Place,
-    draw_day,
-    places_around,
-    with_buffers,
+from scenarios.parking_comparison import (
+    BATCHES,
+    PRICED,
+    DayMean,
+    DayRun,
+    compare_day,
+    means,
+    missed,
 )
+from scenarios.parking_day import ForecastError, draw_day, places_around, with_buffers
 
 LOADS = (70.0, 85.0, 95.0)
-PRICED, BATCHES, FIRST_COME = "bid prices (ours)", "batches, no prices", "first come"
-WITHIN = 0.95
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One method on one day.
-
-    Parameters
-    ----------
-    load
-        Percent.
-    bound_fen
-        The clairvoyant's.
-    districts
-        Served share by district.
-    """
-
-    load: float
-    seed: int
-    method: str
-    requests: int
-    served: int
-    value_fen: int
-    bound_fen: float
-    districts: dict[str, float]
-    spread: float
-    seconds: float
-
-    @property
-    def share(self) -> float:
-        """Value over the bound."""
-        return self.value_fen / self.bound_fen
-
-
-def measure(day: Day, load: float, seed: int, say: Callable[[str], None]) -> list[Run]:
-    """Run every method on one day."""
-    city = LotTable.of(day.lots)
-    began = time.perf_counter()
-    best = clairvoyant(day.bookings.asked, city)
-    say(f"{load:g} %, seed {seed}: {len(day.bookings):,} requests, clairvoyant ")
-    say(f"{best.bound_fen / 100:,.0f} yuan in {time.perf_counter() - began:.0f} s\n")
-    began = time.perf_counter()
-    pricer = BidPricer(day.forecast, city, seed=seed)
-    prepared_s = time.perf_counter() - began
-    policies: dict[str, tuple[Policy, float]] = {
-        PRICED: (Priced(city, pricer), prepared_s),
-        BATCHES: (Batches(city), 0.0),
-        FIRST_COME: (FirstCome(city), 0.0),
-    }
-    runs = []
-    for method, (policy, before_s) in policies.items():
-        found = run_day(day.bookings, city, policy)
-        runs.append(
-            Run(
-                load,
-                seed,
-                method,
-                len(day.bookings),
-                found.served,
-                found.value_fen,
-                best.bound_fen,
-                {one.district: one.share for one in found.districts},
-                found.spread,
-                found.seconds + before_s,
-            )
-        )
-        say(f"  {method}: {runs[-1].share:.2%} of the bound, {runs[-1].seconds:.0f} s\n")
-    return runs
-
-
-def table(runs: Sequence[Run]) -> list[str]:
-    """Return the rows of the Markdown table, means over the seeds."""
-    districts = sorted({name for run in runs for name in run.districts})
-    heads = ["load", "method", "value, yuan", "of the bound: mean (least to most)", "x first come"]
-    heads += ["served", *(name or "-" for name in districts), "spread", "s a day"]
+def table(rows: Sequence[DayMean]) -> list[str]:
+    """Return a Markdown table."""
+    names = sorted({name for row in rows for name in row.districts})
+    heads = ["load", "method", "value, yuan", "of the bound: mean (least to most)"]
+    heads += ["x batches", "x first come", "served", *(name or "-" for name in names)]
+    heads += ["spread", "s a day"]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for load in sorted({run.load for run in runs}):
-        here = [run for run in runs if run.load == load]
-        base = np.mean([run.value_fen for run in here if run.method == FIRST_COME])
-        for method in (PRICED, BATCHES, FIRST_COME):
-            own = [run for run in here if run.method == method]
-            shares = [run.share for run in own]
-            value = float(np.mean([run.value_fen for run in own]))
-            served = np.mean([run.served / run.requests for run in own])
-            by_district = [
-                np.mean([run.districts.get(d, np.nan) for run in own]) for d in districts
-            ]
-            cells = [
-                f"{load:g}%",
-                f"**{method}**" if method == PRICED else method,
-                f"{value / 100:,.0f}",
-                f"{np.mean(shares):.2%} ({min(shares):.2%} to {max(shares):.2%})",
-                f"{value / base:.3f}",
-                f"{served:.1%}",
-                *(f"{share:.1%}" for share in by_district),
-                f"{np.mean([run.spread for run in own]):.1%}",
-                f"{np.mean([run.seconds for run in own]):.1f}",
-            ]
-            lines.append("| " + " | ".join(cells) + " |")
+    plain = {row.load: row.value_fen for row in rows if row.method == BATCHES}
+    for row in rows:
+        cells = [
+            f"{row.load:g}%",
+            f"**{row.method}** (ours)" if row.method == PRICED else row.method,
+            f"{row.value_fen / 100:,.0f}",
+            f"{row.share:.2%} ({row.least:.2%} to {row.most:.2%})",
+            f"{row.value_fen / plain[row.load]:.3f}",
+            f"{row.to_first_come:.3f}",
+            f"{row.served_share:.1%}",
+            *(f"{row.districts[name]:.1%}" if name in row.districts else "-" for name in names),
+            f"{row.spread:.1%}",
+            f"{row.seconds:.0f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
     return lines
-
-
-def missed(runs: Sequence[Run]) -> list[str]:
-    """Return what is not as it should be."""
-    found = []
-    for load in sorted({run.load for run in runs}):
-        mean = np.mean([r.share for r in runs if r.load == load and r.method == PRICED])
-        if mean < WITHIN:
-            found.append(f"{load:g} %: {mean:.2%} of the bound, expected {WITHIN:.0%}")
-    highest = max(run.load for run in runs)
-    ours, plain = (
-        sum(r.value_fen for r in runs if r.load == highest and r.method == method)
-        for method in (PRICED, BATCHES)
-    )
-    if ours <= plain:
-        found.append(f"{highest:g} %: not better than batches without prices")
-    return found
 
 
 def main() -> int:
     """Run the days, print the table."""
     options = _options()
     loads, seeds = options.loads, _seeds(options.seeds)
-    lots: tuple[Lot, ...]
-    places: tuple[Place, ...]
     if options.lots is None:
         lots = dongying_lots()
         places = dongying_places(lots)
@@ -177,30 +78,31 @@ def main() -> int:
         places = places_around(lots)
     if options.quick:
         loads, seeds = loads[-1:], seeds[:1]
-
-    def say(text: str) -> None:
-        print(text, end="", file=sys.stderr, flush=True)
-
     before = os.getloadavg()[0]
-    runs: list[Run] = []
+    runs: list[DayRun] = []
     for load in loads:
         for seed in seeds:
             error = ForecastError().times(options.error)
             day = draw_day(lots, places, load=load / 100, seed=seed, error=error)
-            runs += measure(day, load, seed, say)
+            runs += compare_day(day, load, seed, lambda text: print(text, file=sys.stderr))
+    rows = means(runs)
     if options.json:
-        rows = [asdict(run) | {"share": run.share} for run in runs]
-        json.dump({"runs": rows, "missed": missed(runs)}, sys.stdout, ensure_ascii=False, indent=1)
+        document = {
+            "runs": [asdict(run) | {"share": run.share} for run in runs],
+            "means": [asdict(row) for row in rows],
+            "missed": missed(rows),
+        }
+        json.dump(document, sys.stdout, ensure_ascii=False, indent=1)
         print()
     else:
         spaces = sum(pool.bookable for lot in lots for pool in lot.pools)
         print(f"{len(lots)} lots, {spaces:,} bookable spaces; seeds {options.seeds}")
         versions = ", ".join(f"{name} {version(name)}" for name in ("ortools", "scipy", "numpy"))
         print(f"{platform.machine()}, {os.cpu_count()} cores (load {before:.1f}), {versions}\n")
-        print("\n".join(table(runs)))
-    for line in missed(runs):
+        print("\n".join(table(rows)))
+    for line in missed(rows):
         print(f"missed: {line}", file=sys.stderr)
-    return 1 if missed(runs) else 0
+    return 1 if missed(rows) else 0
 
 
 def _options() -> argparse.Namespace:
