@@ -153,6 +153,9 @@ class Kept:
 class PlanStore(Protocol):
     """Keeps the log of one city. All methods may raise StorageError."""
 
+    is_shared: bool
+    """Whether other servers may write it too."""
+
     def load(self, after_revision: int = 0) -> tuple[LogEntry, ...]:
         """Return the commits after a revision, in order."""
 
@@ -196,6 +199,8 @@ class SqlitePlanStore:
     StorageError
         The file is in use, of another kind, or cannot be opened.
     """
+
+    is_shared = False
 
     def __init__(self, path: Path) -> None:
         self._database = Database.open(path, SQLITE_MIGRATIONS, application_id=APPLICATION_ID)
@@ -256,6 +261,8 @@ class PostgresPlanStore:
     StorageError
         The database cannot be reached, or its schema is a newer program's.
     """
+
+    is_shared = True
 
     def __init__(self, url: str, *, city: str) -> None:
         self._city = city

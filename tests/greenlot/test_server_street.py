@@ -389,6 +389,13 @@ def test_everything_is_there_again_after_a_restart(city: City, tmp_path: Path) -
         assert after == before
         asked = st.GetSwitchRequest(name=switch.name)
         assert clients.signals.GetSwitch(asked, timeout=5) == switch
+        # Who was known and does not come back is missed.
+        clock.advance_to(NOW_MS + 90_000)
+        alarms = st.ListAlarmsRequest(parent=CITY)
+        until(lambda: len(clients.signals.ListAlarms(alarms, timeout=5).alarms) == 1, 30)
+        status = st.ListSignalStatusRequest(parent=CITY)
+        rows = clients.signals.ListSignalStatus(status, timeout=5).statuses
+        assert not any(row.HasField("heard_time") for row in rows)
         clients.signals.AcknowledgeSwitch(
             st.AcknowledgeSwitchRequest(signal=f"{CITY}/signals/A1", switch=switch.name), timeout=5
         )

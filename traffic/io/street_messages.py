@@ -275,7 +275,7 @@ def _out_of_step(
 def status_to_proto(signal_id: str, health: Health | None, city_id: str) -> pb.SignalStatus:
     """Turn what is known of a controller into its message."""
     message = pb.SignalStatus(signal=signal_name(city_id, signal_id))
-    if health is None:
+    if health is None or health.is_waited_for:
         return message
     message.heard_time.CopyFrom(timestamp_from_ms(health.heard_ms))
     report = health.report

@@ -95,6 +95,10 @@ class Desk:
         self._waking: set[asyncio.Task[None]] = set()
         for entry in store.load():
             self.street.apply(entry.events, entry.revision)
+        if not store.is_shared:
+            # They should come back; of those that speak with another server nothing is known here.
+            now = Health(clock(), is_waited_for=True)
+            self.healths = dict.fromkeys(self.street.known, now)
         loop = asyncio.get_running_loop()
 
         def told() -> None:

@@ -309,7 +309,7 @@ def _propose(
         by=by,
         proposed_ms=now_ms,
     )
-    verdict = judge(switch, street.known, now_ms, city.switching)
+    verdict = judge(switch, street.awaited(now_ms), now_ms, city.switching)
     if verdict is not None and verdict.state is SwitchState.COMMITTED and not verdict.silent:
         switch = replace(switch, state=SwitchState.COMMITTED)
     return SwitchMade(switch)

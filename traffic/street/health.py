@@ -86,16 +86,17 @@ class Health:
     """What is known of one controller.
 
     ``late_clocks`` counts the reports running in which its clock was wrong; ``heard_ms`` is when
-    anything was last heard of it.
+    anything was last heard of it, or, with ``is_waited_for``, since when something should be.
     """
 
     heard_ms: int
     report: Report | None = None
     late_clocks: int = 0
+    is_waited_for: bool = False
 
     def heard(self, now_ms: int) -> "Health":
         """Return the same, heard of now."""
-        return replace(self, heard_ms=max(now_ms, self.heard_ms))
+        return replace(self, heard_ms=max(now_ms, self.heard_ms), is_waited_for=False)
 
     def reported(self, report: Report, rules: HealthRules) -> "Health":
         """Return what is known after one more report."""

@@ -30,6 +30,9 @@ from traffic.street.health import Alarm, AlarmKind
 from traffic.street.records import Life, PlanSet, Schedule
 from traffic.street.switching import Switch, SwitchState
 
+GIVEN_UP_MS = 24 * 3_600_000
+"""A controller that was silent for so long is not waited for any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class InForce:
@@ -99,6 +102,15 @@ class Street:
             yield str(number)
 
     # -- reading
+
+    def awaited(self, time_ms: int) -> Collection[str]:
+        """Return the controllers that a switch waits for: known, and not silent for a day."""
+        return {
+            signal_id
+            for signal_id in self.known
+            if (alarm := self.alarms.get((signal_id, AlarmKind.SILENT))) is None
+            or time_ms - alarm.since_ms < GIVEN_UP_MS
+        }
 
     def plan_set(self, record_id: str, *, where: str = "name") -> PlanSet:
         """Return a plan set or raise NotFoundError."""

@@ -38,8 +38,11 @@ def tick(
 
 
 def _decided(street: Street, city: CityStreets, now_ms: int) -> Iterator[Event]:
+    if not street.open_switches:
+        return
+    awaited = street.awaited(now_ms)
     for switch in street.open_switches:
-        verdict = judge(switch, street.known, now_ms, city.switching)
+        verdict = judge(switch, awaited, now_ms, city.switching)
         if verdict is not None:
             yield SwitchDecided(switch.id, verdict.state, verdict.activate_at_ms, verdict.silent)
 

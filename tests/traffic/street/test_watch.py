@@ -82,3 +82,17 @@ def test_faults_and_signals_that_stay_out_of_step_are_alarms() -> None:
     report(town, NOW_MS, in_step=True, out_of_step_s=181)
     assert len(kinds(town.tick(NOW_MS))) == 2
     assert not town.street.alarms
+
+
+def test_who_was_silent_for_a_day_is_not_waited_for() -> None:
+    town = Town().running()
+    for key in "abc":
+        report(town, NOW_MS, key)
+    silent_ms = NOW_MS + 90_000
+    town.tick(silent_ms)
+    day_ms = silent_ms + 24 * 60 * MINUTE_MS
+    for key in "bc":
+        report(town, day_ms, key)
+    town.tick(day_ms - 1)
+    assert town.street.awaited(day_ms - 1) >= set("ad")
+    assert town.street.awaited(day_ms) == set("bcd")
