@@ -126,8 +126,23 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def bare(package: str) -> Iterator[str]:
+    """Yield the fields of a package's messages that have no comment."""
+    for file in descriptors().file:
+        if file.package == package:
+            own = Page(file)
+            for k, message in enumerate(file.message_type):
+                for n, field in enumerate(message.field):
+                    if not own.comment((4, k, 2, n)):
+                        yield f"{message.name}.{field.name}"
+
+
 def main() -> int:
-    """Write the page; with ``--check`` only say whether it is current."""
+    """Write the page; ``--check``: is it current? ``--bare PACKAGE``: fields without comment."""
+    if "--bare" in sys.argv:
+        found = list(bare(sys.argv[-1]))
+        print("\n".join(found))
+        return 1 if found else 0
     text = page()
     if "--check" in sys.argv:
         if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:

@@ -1,6 +1,5 @@
 """The page of the API is what the proto files say, and names every call."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -28,17 +27,7 @@ def test_every_call_and_every_field_is_explained() -> None:
 
 
 def test_every_field_of_the_signal_service_has_a_comment() -> None:
-    spec = importlib.util.spec_from_file_location("generate_api", ROOT / "docs/generate_api.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    (file,) = (f for f in module.descriptors().file if f.package == "traffic.v1")
-    page = module.Page(file)
-    bare = [
-        f"{message.name}.{field.name}"
-        for k, message in enumerate(file.message_type)
-        for n, field in enumerate(message.field)
-        if not page.comment((4, k, 2, n))
-    ]
-    assert bare == []
+    # In a process of its own: the compiler and OR-Tools do not get along in one.
+    words = [sys.executable, str(ROOT / "docs" / "generate_api.py"), "--bare", "traffic.v1"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "")
