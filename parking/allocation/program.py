@@ -288,7 +288,7 @@ class _Part:
             near = np.flatnonzero(taken | (reduced <= gap))
             found, low, over = self._whole(weight, count, near)
             # An answer with any arc that was left out weighs more than the gap.
-            bound = max(relaxed.bound.least, rounded_up(min(low, value + gap)))
+            bound = max(relaxed.bound.least, rounded_up(max(value, min(low, value + gap))))
             if found is not None and (count is None or len(found) >= count):
                 best = found
             elif found is not None:

@@ -8,6 +8,7 @@ import pytest
 
 from parking.allocation import LotTable, program
 from parking.allocation.batch import assign
+from parking.allocation.branching import Branched
 from parking.allocation.greedy import take_in_order
 from parking.allocation.neighbours import settle_anew
 from parking.allocation.room import Room
@@ -81,3 +82,17 @@ def test_room_beside_stays_is_what_counting_says() -> None:
             here = (arrive <= moment) & (moment < leave)
             used = np.bincount(pool[here], minlength=4)
             assert (beside.at(moment) == np.maximum(0, room.at(moment) - used)).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_branching_that_finds_nothing_in_time(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer and no bound from the solver: the linear program's bounds stay."""
+    asked, city, *_ = batch(20 + seed)
+    best = assign(asked, city, time_limit_s=600)
+    nothing = Branched(None, -np.inf, True)
+    monkeypatch.setattr(program, "branch", lambda *_, **__: nothing)
+    found = assign(asked, city, time_limit_s=600)
+    served, most = int((found.pool >= 0).sum()), int((best.pool >= 0).sum())
+    assert served <= most <= found.served_bound
+    if served == most:
+        assert found.bound_fen <= best.cost_fen.sum() <= found.cost_fen.sum()
