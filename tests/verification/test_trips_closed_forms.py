@@ -276,7 +276,8 @@ def test_one_left_clears_the_junction_in_the_yellow() -> None:
     """Opposed all the green long, one of two goes when it ends; the other waits for the next."""
     foes = [Driver(0.5 * k, (at(1, 1),)) for k in range(100)]
     lefts = [Driver(1.0, (at(0, 0),)), Driver(1.1, (at(0, 0),))]
-    turns = [Turn(0, foes=(1,), end_gain_s=1.5), Turn(0)]
+    # At 1 s each there would be time for both.
+    turns = [Turn(0, headway_s=1.0, foes=(1,), end_gain_s=1.5), Turn(0)]
     own = town(turns, [Lane(), Lane()], [*foes, *lefts])
     cycle = "g" * 30 + "y" * 3 + "r" * 27
     plan = shown(own, cycle, "G" * 60)
