@@ -80,7 +80,9 @@ def test_the_model_prefers_the_plans_to_the_own_programs(name: str) -> None:
         plan.signal_id: Timing(plan.phases(), plan.program_start_s % plan.cycle_s)
         for plan in found.plans
     }
-    assert TripModel(model).evaluate(timings).delay_s == pytest.approx(found.estimate.delay_s, rel=1e-9)
+    assert TripModel(model).evaluate(timings).delay_s == pytest.approx(
+        found.estimate.delay_s, rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("min_green_s", [5, 9])
