@@ -56,22 +56,29 @@ def interruptible(work: Callable[[Callable[[], bool]], T]) -> T:
 
 @contextmanager
 def quiet_solvers() -> Iterator[None]:
-    """Keep what solvers print past Python off stderr, which is for the user.
+    """Keep what solvers print past Python off stdout and stderr, which are for the user.
 
     SCIP 10 in OR-Tools 9.15 complains of an event it cannot catch whenever a program may be
-    interrupted, and is interrupted all the same.
+    interrupted, and is interrupted all the same; HiGHS 1.12 in SciPy prints a line now and then.
+    What Python itself prints goes where it should.
     """
-    sys.stderr.flush()
-    before, real, nowhere = sys.stderr, os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    with _kept_from("stdout", 1), _kept_from("stderr", 2):
+        yield
+
+
+@contextmanager
+def _kept_from(name: str, descriptor: int) -> Iterator[None]:
+    before = getattr(sys, name)
+    before.flush()
+    real, nowhere = os.dup(descriptor), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
     os.close(nowhere)
-    sys.stderr = os.fdopen(
-        os.dup(real), "w", encoding=before.encoding, errors=before.errors, buffering=1
-    )
+    own = os.fdopen(os.dup(real), "w", encoding=before.encoding, errors=before.errors, buffering=1)
+    setattr(sys, name, own)
     try:
         yield
     finally:
-        sys.stderr.close()
-        sys.stderr = before
-        os.dup2(real, 2)
+        own.close()
+        setattr(sys, name, before)
+        os.dup2(real, descriptor)
         os.close(real)
