@@ -33,7 +33,7 @@ CLEARED_EVERY_S = 8.0
 STOPPED_S = 2.0
 # Who has not got out of a junction after so long stands in it, in the way of those who cross; once
 # there is room, it takes so long to be out of it. After the last of these, ways round are found.
-STANDS_S, CLEARS_S, LEAVES_S = 3.0, 2.0, 15.0
+STANDS_S, CLEARS_S, LEAVES_S = 3.0, 2.0, 40.0
 NEVER = -1.0e9
 
 
