@@ -177,7 +177,7 @@ def test_ctrl_c_ends_the_search_and_leaves_nothing(tmp_path: Path) -> None:
         *("-o", str(tmp_path / "plan.json"), "--diagram", str(tmp_path / "plan.png")),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        time.sleep(5)
+        time.sleep(10)  # Long enough to start on a busy machine.
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
