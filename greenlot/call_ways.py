@@ -83,36 +83,36 @@ class Way:
         """Answer once."""
         call = current()
         try:
-            self._home.enter(call, self)
-            if self._is_streamed:
-                asked: Any = self._checked(call, requests)
-            else:
-                asked = self._read(await context.read())
-                if self._own:
-                    await self._check_own(call, asked)
+            asked = await self._entered(call, requests, context)
             answer = await self._inner(asked, context)
         except BaseException as error:
             await self._broken(call, context, error)
             raise
-        if call.sends_id:
-            context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
-        self._home.finish(call, self, "OK")
+        self._ended_well(call, context)
         return answer
 
     async def many_answers(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """Answer with a stream."""
         call = current()
         try:
-            self._home.enter(call, self)
-            if self._is_streamed:
-                asked: Any = self._checked(call, requests)
-            else:
-                asked = self._read(await context.read())
-                await self._check_own(call, asked)
+            asked = await self._entered(call, requests, context)
             await self._write(call, asked, context)
         except BaseException as error:
             await self._broken(call, context, error)
             raise
+        self._ended_well(call, context)
+
+    async def _entered(self, call: Call, requests: AsyncIterator[bytes], context: Context) -> Any:
+        """Let a call in, and return its request or its stream of requests, checked."""
+        self._home.enter(call, self)
+        if self._is_streamed:
+            return self._checked(call, requests)
+        asked = self._read(await context.read())
+        if self._own:
+            await self._check_own(call, asked)
+        return asked
+
+    def _ended_well(self, call: Call, context: Context) -> None:
         if call.sends_id:
             context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
         self._home.finish(call, self, "OK")

@@ -8,6 +8,8 @@ import grpc
 
 from greenlot.errors import StartError
 
+Metadata = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -39,16 +41,33 @@ class Connection:
         StartError
             A file cannot be read.
         """
-        if self.ca is None:
+        credentials = self.credentials()
+        if credentials is None:
             channel = grpc.insecure_channel(self.address)
         else:
-            credentials = grpc.ssl_channel_credentials(
-                _bytes(self.ca), _bytes(self.key), _bytes(self.certificate)
-            )
             channel = grpc.secure_channel(self.address, credentials)
-        if self.token is None:
+        if not self.metadata:
             return channel
-        return grpc.intercept_channel(channel, _WithToken(self.token))
+        return grpc.intercept_channel(channel, _WithMetadata(self.metadata))
+
+    def credentials(self) -> grpc.ChannelCredentials | None:
+        """Return what TLS needs; None = plain text.
+
+        Raises
+        ------
+        StartError
+            A file cannot be read.
+        """
+        if self.ca is None:
+            return None
+        return grpc.ssl_channel_credentials(
+            _bytes(self.ca), _bytes(self.key), _bytes(self.certificate)
+        )
+
+    @property
+    def metadata(self) -> Metadata:
+        """What goes with every call."""
+        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
 
 class _Details(grpc.ClientCallDetails):
@@ -63,16 +82,16 @@ class _Details(grpc.ClientCallDetails):
         self.compression = of.compression
 
 
-class _WithToken(
+class _WithMetadata(
     grpc.UnaryUnaryClientInterceptor,
     grpc.UnaryStreamClientInterceptor,
     grpc.StreamUnaryClientInterceptor,
     grpc.StreamStreamClientInterceptor,
 ):
-    """Adds a token to every call."""
+    """Adds the same to every call."""
 
-    def __init__(self, token: str) -> None:
-        self._added = (("authorization", f"Bearer {token}"),)
+    def __init__(self, added: Metadata) -> None:
+        self._added = added
 
     def _go_on(self, continuation: Any, details: Any, request: Any) -> Any:
         metadata = (*(details.metadata or ()), *self._added)

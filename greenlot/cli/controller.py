@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import sys
 import threading
 import time
@@ -16,6 +15,15 @@ import grpc
 import typer
 
 from greenlot.city import load_city
+from greenlot.cli.client_options import (
+    CaOption,
+    OwnCertificateOption,
+    OwnKeyOption,
+    ServerOption,
+    TokenFileOption,
+    connection_to,
+)
+from greenlot.connection import Connection
 from greenlot.errors import GreenlotError
 from greenlot.server import DEFAULT_LISTEN
 from traffic.client.held_file import read_held
@@ -37,9 +45,7 @@ class _SystemTime:
 
 def controller(
     signal: Annotated[str, typer.Argument(help="The signal's id in the city's network.")],
-    server: Annotated[
-        str, typer.Option(envvar="GREENLOT_SERVER", help="HOST:PORT.")
-    ] = DEFAULT_LISTEN,
+    server: ServerOption = DEFAULT_LISTEN,
     city: Annotated[
         Path | None, typer.Option(help="City directory; default: Dongying, built from its recipe.")
     ] = None,
@@ -49,18 +55,10 @@ def controller(
     countdown: Annotated[
         int, typer.Option(min=0, max=300, help="Seconds that countdown displays show; 0 = none.")
     ] = 0,
-    ca: Annotated[
-        Path | None,
-        typer.Option(envvar="GREENLOT_CA", help="PEM: who signed the server's certificate."),
-    ] = None,
-    certificate: Annotated[
-        Path | None, typer.Option(envvar="GREENLOT_CERTIFICATE", help="PEM: the controller's own.")
-    ] = None,
-    key: Annotated[Path | None, typer.Option(envvar="GREENLOT_KEY", help="PEM: its key.")] = None,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(help="File of the token; default: the environment's GREENLOT_TOKEN."),
-    ] = None,
+    ca: CaOption = None,
+    certificate: OwnCertificateOption = None,
+    key: OwnKeyOption = None,
+    token_file: TokenFileOption = None,
     seconds: Annotated[
         float, typer.Option(min=0, help="Stop after that many seconds; 0 = run on.")
     ] = 0.0,
@@ -71,6 +69,7 @@ def controller(
     Prints every change of the lamps. Orders come on stdin, one a line: hold, release, flash,
     steady, pre-empt STAGE, clear, status, quit.
     """
+    connection = connection_to(server, ca, certificate, key, token_file)
     loaded = load_city(city, cache=data)
     if signal not in loaded.graph.signals:
         raise GreenlotError(f"no signal {signal!r} in {loaded.name}")
@@ -81,49 +80,23 @@ def controller(
         held=read_held(path, city_id=loaded.id, signal_id=signal),
         countdown_s=countdown,
     )
-    credentials = _credentials(ca, certificate, key)
-    token = os.environ.get("GREENLOT_TOKEN", "")
-    if token_file is not None:
-        token = _read(token_file).decode().strip()
-    metadata = (("authorization", f"Bearer {token}"),) if token else ()
-    asyncio.run(_run(own, server, loaded.id, path, credentials, metadata, seconds, as_json=as_json))
-
-
-def _credentials(
-    ca: Path | None, certificate: Path | None, key: Path | None
-) -> grpc.ChannelCredentials | None:
-    if ca is None:
-        if certificate is not None or key is not None:
-            raise GreenlotError("--certificate and --key: expected --ca with them")
-        return None
-    if (certificate is None) != (key is None):
-        raise GreenlotError("--certificate, --key: expected both or none")
-    own = [None if path is None else _read(path) for path in (key, certificate)]
-    return grpc.ssl_channel_credentials(_read(ca), own[0], own[1])
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise GreenlotError(f"{path}: {error.strerror}") from error
+    asyncio.run(_run(own, connection, loaded.id, path, seconds, as_json=as_json))
 
 
 async def _run(
     own: Controller,
-    target: str,
+    connection: Connection,
     city_id: str,
     path: Path,
-    credentials: grpc.ChannelCredentials | None,
-    metadata: tuple[tuple[str, str], ...],
     seconds: float,
     *,
     as_json: bool,
 ) -> None:
+    credentials = connection.credentials()
     channel = (
-        grpc.aio.insecure_channel(target, CHANNEL_OPTIONS)
+        grpc.aio.insecure_channel(connection.address, CHANNEL_OPTIONS)
         if credentials is None
-        else grpc.aio.secure_channel(target, credentials, CHANNEL_OPTIONS)
+        else grpc.aio.secure_channel(connection.address, credentials, CHANNEL_OPTIONS)
     )
     own_time = _SystemTime()
     link = Link(
@@ -132,7 +105,7 @@ async def _run(
         city_id=city_id,
         time=own_time,
         path=path,
-        metadata=metadata,
+        metadata=connection.metadata,
         on_trouble=lambda what: print(f"link: {what}", file=sys.stderr),
     )
     linking = asyncio.create_task(link.run())

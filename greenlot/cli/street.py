@@ -1,6 +1,5 @@
 """``greenlot signals export`` and ``submit``: schedules with their plans, out and in."""
 
-import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ import grpc
 import typer
 
 from greenlot.city import load_city
-from greenlot.connection import Connection
+from greenlot.cli.client_options import CaOption, ServerOption, connection_to
 from greenlot.errors import GreenlotError
 from greenlot.server import DEFAULT_LISTEN
 from traffic.io.gat1049 import read_gat1049, write_gat1049
@@ -39,11 +38,6 @@ class Format(StrEnum):
     SUMO = "sumo"
 
 
-Server = Annotated[str, typer.Option(envvar="GREENLOT_SERVER", help="HOST:PORT.")]
-Ca = Annotated[
-    Path | None,
-    typer.Option(envvar="GREENLOT_CA", help="PEM: who signed the server's certificate."),
-]
 CityOption = Annotated[
     Path | None, typer.Option(help="City directory; default: Dongying, built from its recipe.")
 ]
@@ -52,9 +46,8 @@ Cache = Annotated[Path, typer.Option("--data", help="Where Dongying is built.")]
 
 @contextmanager
 def _stub(server: str, ca: Path | None) -> Iterator[signal_timing_pb2_grpc.SignalTimingServiceStub]:
-    token = os.environ.get("GREENLOT_TOKEN") or None
     try:
-        with Connection(server, ca, token=token).channel() as channel:
+        with connection_to(server, ca).channel() as channel:
             yield signal_timing_pb2_grpc.SignalTimingServiceStub(channel)
     except grpc.RpcError as error:
         raise GreenlotError(f"{server}: {error.code().name}: {error.details()}") from None
@@ -64,8 +57,8 @@ def export(
     schedule: Annotated[str, typer.Argument(help="cities/CITY/schedules/NUMBER.")],
     out: Annotated[Path, typer.Option("--output", "-o", help="File; of csv a folder.")],
     form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.GAT1049,
-    server: Server = DEFAULT_LISTEN,
-    ca: Ca = None,
+    server: ServerOption = DEFAULT_LISTEN,
+    ca: CaOption = None,
     day: Annotated[
         str | None, typer.Option("--date", help="Of sumo, the date to write, such as 2026-10-01.")
     ] = None,
@@ -114,8 +107,8 @@ def submit(
     path: Annotated[Path, typer.Argument(help="A file of GA/T 1049.2 style, or a folder of csv.")],
     author: Annotated[str, typer.Option(help="Who submits it.")] = "",
     title: Annotated[str, typer.Option(help="For people.")] = "",
-    server: Server = DEFAULT_LISTEN,
-    ca: Ca = None,
+    server: ServerOption = DEFAULT_LISTEN,
+    ca: CaOption = None,
     city: CityOption = None,
     data: Cache = Path("greenlot-data"),
 ) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from traffic.delay import trip_kernel as rules
 from traffic.delay.flow_network import AFTER_STOP, PROTECTED, RED, YELLOW, YIELDING
-from traffic.delay.trip_state import Queues, Vehicles
-from traffic.delay.trips import ENDLESS
+from traffic.delay.trip_state import Queues
+from traffic.delay.trips import ENDLESS, TripTable
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Simulation:
     """One day under one plan."""
 
     def __init__(
-        self, codes: np.ndarray, cycles: np.ndarray, begin_s: float, q: Queues, v: Vehicles
+        self, codes: np.ndarray, cycles: np.ndarray, begin_s: float, q: Queues, v: TripTable
     ) -> None:
         self.codes, self.cycles, self.begin_s, self.q, self.v = codes, cycles, begin_s, q, v
         self.lanes = [

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from traffic.client.programs import held_switch, signal_switch
+from traffic.client.programs import held_switch
 from traffic.controller.held import Held, HeldSwitch
 from traffic.errors import InvalidInputError, TrafficError
-from traffic.io.street_messages import record_name
+from traffic.io.street_messages import program_to_proto, record_name, signal_switch_to_proto
 from traffic.v1 import signal_timing_pb2 as pb
 
 VERSION = 1
@@ -18,7 +18,8 @@ def write_held(held: Held, path: Path, *, city_id: str, signal_id: str) -> None:
     """Write what is held; the file is on the disk, whole or not at all, when this returns."""
     rows: list[dict[str, Any]] = []
     for switch in held.switches:
-        message = signal_switch(switch, city_id, signal_id)
+        program = None if switch.program is None else program_to_proto(switch.program, city_id)
+        message = signal_switch_to_proto(switch, signal_id, program, city_id)
         rows.append({"switch": message.SerializeToString().hex(), "refusal": switch.refusal})
     document = {
         "version": VERSION,

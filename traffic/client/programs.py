@@ -5,15 +5,10 @@ from traffic.errors import InvalidInputError
 from traffic.io.protobuf import (
     ms_from_timestamp,
     plan_from_proto,
-    plan_to_proto,
-    signal_name,
-    timestamp_from_ms,
 )
 from traffic.io.street_messages import (
     SWITCH_STATES,
     record_id,
-    record_name,
-    schedule_days,
     schedule_parts,
 )
 from traffic.street.records import Origin, Schedule
@@ -54,27 +49,3 @@ def _program(message: pb.SignalProgram, city_id: str) -> Program:
         for plan in message.plans
     }
     return Program(schedule, plans)
-
-
-def signal_switch(switch: HeldSwitch, city_id: str, signal_id: str) -> pb.SignalSwitch:
-    """Turn what a controller holds back into a message."""
-    message = pb.SignalSwitch(
-        signal=signal_name(city_id, signal_id),
-        switch=record_name(city_id, "switches", switch.id),
-        state=SWITCH_STATES[switch.state],
-        revision=switch.revision,
-        activate_at=timestamp_from_ms(switch.activate_at_ms),
-    )
-    if switch.program is not None:
-        schedule = switch.program.schedule
-        days, exceptions = schedule_days(schedule, city_id)
-        plans = []
-        for set_id, plan in switch.program.plans.items():
-            row = plan_to_proto(plan, city_id)
-            row.plan_set = record_name(city_id, "planSets", set_id)
-            plans.append(row)
-        program = pb.SignalProgram(
-            plans=plans, day_plans=days, weekdays=schedule.weekdays, exceptions=exceptions
-        )
-        message.program.CopyFrom(program)
-    return message

@@ -13,6 +13,7 @@ from traffic.signals import Signal
 from traffic.street import calendar
 from traffic.street.door import Limits, refuse_unsafe, refuse_ways
 from traffic.street.records import Schedule
+from traffic.street.state import Street
 from traffic.street.switching import SwitchState
 
 MOST_HELD = 8
@@ -28,6 +29,17 @@ class Program:
 
     schedule: Schedule
     plans: Mapping[str, TimingPlan]
+
+    @classmethod
+    def of(cls, schedule: Schedule, signal_id: str, street: Street) -> "Program":
+        """Return all that a signal's controller needs to run a schedule by itself."""
+        plans = {}
+        if signal_id not in schedule.without:
+            for set_id in schedule.plan_sets:
+                plan = street.plan_of(set_id, signal_id)
+                if plan is not None:
+                    plans[set_id] = plan
+        return cls(schedule, plans)
 
     def plan_at(self, time_ms: int) -> TimingPlan | None:
         """Return the plan of a moment; None = the controller's own."""

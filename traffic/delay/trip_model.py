@@ -9,7 +9,7 @@ from traffic.delay import trip_kernel
 from traffic.delay.flow_network import Ints
 from traffic.delay.model import Codes, DelayModel, Estimate, Timing
 from traffic.delay.trip_samples import Day
-from traffic.delay.trip_state import Books, Queues, Vehicles
+from traffic.delay.trip_state import Books, Queues
 from traffic.delay.trips import TripLayout
 
 # The day as the demand has it, one with other departures, and one with more of them: counts are
@@ -54,8 +54,7 @@ class TripModel:
                 lane=lane,
                 signals=len(n.signal_ids),
             )
-            arrays = (getattr(table, name) for name in Vehicles._fields)
-            self._days.append((queues, Vehicles(*arrays)))
+            self._days.append((queues, table))
 
     @property
     def work(self) -> float:

@@ -25,26 +25,6 @@ class Queues(NamedTuple):
     signals: int
 
 
-class Vehicles(NamedTuple):
-    """A ``TripTable`` as the compiled code takes it."""
-
-    kind_first: Ints
-    kind_lane: Ints
-    kind_queue: Ints
-    kind_to: Ints
-    trip_first: Ints
-    depart_s: Floats
-    pace: Floats
-    passage_kind: Ints
-    passage_s: Floats
-    passage_edge_s: Floats
-    lane_room: Ints
-    lane_extra: Ints
-    lane_hole_s: Floats
-    lane_edge: Ints
-    edge_room: Ints
-
-
 class Streets(NamedTuple):
     """Where everybody is: lanes (l), edges (e), vehicles (v), queues (q).
 

@@ -7,7 +7,7 @@ signal and foes are its own. Passages with the same choices are of one *kind*.
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,9 +30,10 @@ CHANGE_M, CHANGE_SHARE = 50.0, 0.85
 PACES = (0.75, 1.3)
 
 
-@dataclass(frozen=True, slots=True)
-class TripTable:
+class TripTable(NamedTuple):
     """Kinds of passages (k), their choices (c), vehicles (v), passages (p), lanes (l), edges (e).
+
+    A tuple, because compiled code takes it as it is.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from traffic.controller.held import HeldSwitch, Program
 from traffic.errors import InvalidInputError
 from traffic.io.protobuf import (
     ms_from_timestamp,
@@ -156,13 +157,6 @@ def _exceptions(schedule: Schedule) -> list[pb.DateException]:
     return [pb.DateException(date=day, day_plan=name) for day, name in schedule.exceptions]
 
 
-def schedule_days(
-    schedule: Schedule, city_id: str
-) -> tuple[list[pb.DayPlan], list[pb.DateException]]:
-    """Turn a schedule's day plans and exceptions into messages."""
-    return _day_plans(schedule, city_id), _exceptions(schedule)
-
-
 def schedule_parts(
     day_plans: Iterable[pb.DayPlan],
     exceptions: Iterable[pb.DateException],
@@ -190,18 +184,14 @@ def schedule_parts(
     return days, tuple((row.date, row.day_plan) for row in exceptions)
 
 
-def program_to_proto(
-    schedule: Schedule, signal_id: str, street: Street, city_id: str
-) -> pb.SignalProgram:
-    """Return all that a signal's controller needs to run a schedule by itself."""
+def program_to_proto(program: Program, city_id: str) -> pb.SignalProgram:
+    """Turn what a controller runs by itself into its message."""
     plans = []
-    if signal_id not in schedule.without:
-        for set_id in schedule.plan_sets:
-            plan = street.plan_of(set_id, signal_id)
-            if plan is not None:
-                row = plan_to_proto(plan, city_id)
-                row.plan_set = record_name(city_id, "planSets", set_id)
-                plans.append(row)
+    for set_id, plan in program.plans.items():
+        row = plan_to_proto(plan, city_id)
+        row.plan_set = record_name(city_id, "planSets", set_id)
+        plans.append(row)
+    schedule = program.schedule
     return pb.SignalProgram(
         plans=plans,
         day_plans=_day_plans(schedule, city_id),
@@ -211,7 +201,7 @@ def program_to_proto(
 
 
 def signal_switch_to_proto(
-    switch: Switch, signal_id: str, program: pb.SignalProgram | None, city_id: str
+    switch: Switch | HeldSwitch, signal_id: str, program: pb.SignalProgram | None, city_id: str
 ) -> pb.SignalSwitch:
     """Turn a switch into what the controller of one of its signals is told.
 

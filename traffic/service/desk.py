@@ -8,6 +8,7 @@ from typing import Self
 
 import structlog
 
+from traffic.controller.held import Program
 from traffic.errors import InvalidInputError, NotFoundError
 from traffic.io.protobuf import signal_id_from_name
 from traffic.io.street_messages import in_force_to_proto, program_to_proto
@@ -283,7 +284,8 @@ class Desk:
         if found is None:
             if len(self._programs) >= MOST_PROGRAMS:
                 self._programs = {}
-            found = program_to_proto(switch.schedule, signal_id, street, self.city_id)
+            own = Program.of(switch.schedule, signal_id, street)
+            found = program_to_proto(own, self.city_id)
             self._programs[key] = found
         return found
 

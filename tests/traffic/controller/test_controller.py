@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from tests.traffic.controller.test_machine import checked, safe
 from tests.traffic.test_transition import SIGNALS, plan_of, signal_of
 from traffic.client.held_file import read_held, write_held
-from traffic.client.programs import held_switch, signal_switch
+from traffic.client.programs import held_switch
 from traffic.controller.controller import NOTHING, Controller, Manual, fixed_plan
 from traffic.controller.held import Held, HeldSwitch, Program, why_not
 from traffic.controller.machine import Mode, longest_way_s
 from traffic.errors import InvalidInputError, UnsafePlanError
+from traffic.io.street_messages import program_to_proto, signal_switch_to_proto
 from traffic.plan import TimingPlan
 from traffic.signals import Signal
 from traffic.stages import stages_of
@@ -124,7 +125,9 @@ def test_what_it_holds_survives_on_its_disk(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(InvalidInputError, match=r"held.json: not what a controller holds"):
         read_held(path, city_id="x", signal_id=ONE.id)
-    message = signal_switch(held.switches[0], "x", ONE.id)
+    told = held.switches[0]
+    body = None if told.program is None else program_to_proto(told.program, "x")
+    message = signal_switch_to_proto(told, ONE.id, body, "x")
     assert held_switch(message, "x") == held.switches[0]
 
 

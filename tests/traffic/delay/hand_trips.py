@@ -8,8 +8,8 @@ import numpy as np
 from traffic.delay import trip_kernel
 from traffic.delay.flow_network import PROTECTED, YIELDING
 from traffic.delay.model import CODE_OF
-from traffic.delay.trip_state import Books, Queues, Streets, Vehicles
-from traffic.delay.trips import ENDLESS, HOLE_S
+from traffic.delay.trip_state import Books, Queues, Streets
+from traffic.delay.trips import ENDLESS, HOLE_S, TripTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Town:
 
     turns: tuple[Turn, ...]
     queues: Queues
-    vehicles: Vehicles
+    vehicles: TripTable
 
 
 def town(
@@ -105,7 +105,7 @@ def town(
         lane=ints([lane for _, lane in pairs]),
         signals=signals,
     )
-    vehicles = Vehicles(
+    vehicles = TripTable(
         kind_first=ints(np.cumsum([0, *(len(kind) for kind in kinds)])),
         kind_lane=ints([lane for lane, _, _ in flat]),
         kind_queue=ints([turn for _, turn, _ in flat]),
