@@ -1,6 +1,5 @@
 """A server of the small city that asks for tokens, and callers with some."""
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +17,8 @@ from greenlot.security.callers import Caller, Role
 from greenlot.security.token_file import change_tokens
 from greenlot.security.tokens import TokenRecord, digest, new_token
 from greenlot.server import Protection, ServerThread
-from parking.v1 import parking_pb2 as pk
 from parking.v1 import parking_pb2_grpc
-from tests.greenlot.test_server import CITY, NOW_MS
+from tests.greenlot.test_server import NOW_MS
 from traffic.v1 import signal_timing_pb2_grpc
 
 CALLERS = {
@@ -101,22 +99,6 @@ def secured(small_city: Path, directory: Path, **protection: Any) -> Iterator[Se
         found.tokens |= given
         yield found
         found.close()
-
-
-def booking_request(**changes: Any) -> pk.RequestAssignmentRequest:
-    """Ask for an hour beside the lot ``near``."""
-    message = pk.RequestAssignmentRequest(
-        parent=CITY,
-        request_id=str(uuid.uuid4()),
-        driver_id=f"d-{uuid.uuid4().hex[:8]}",
-        origin=pk.LatLng(latitude=37.42, longitude=118.64),
-        destination=pk.LatLng(latitude=37.43, longitude=118.66),
-        height_cm=200,
-    )
-    message.duration.FromSeconds(3600)
-    for name, value in changes.items():
-        setattr(message, name, value)
-    return message
 
 
 def code_of(call: Any, request: Any, **more: Any) -> grpc.StatusCode:

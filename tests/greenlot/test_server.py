@@ -28,6 +28,25 @@ NOW_MS = 1_795_000_000_000
 BESIDE_NEAR = pk.LatLng(latitude=37.43, longitude=118.66)
 
 
+def booking_request(**changes: Any) -> pk.RequestAssignmentRequest:
+    """Ask for an hour beside the lot ``near``."""
+    message = pk.RequestAssignmentRequest(
+        parent=CITY,
+        request_id=str(uuid.uuid4()),
+        driver_id=f"d-{uuid.uuid4().hex[:8]}",
+        origin=pk.LatLng(latitude=37.42, longitude=118.64),
+        destination=pk.LatLng(latitude=37.43, longitude=118.66),
+        height_cm=200,
+    )
+    message.duration.FromSeconds(3600)
+    for name, value in changes.items():
+        if isinstance(value, pk.LatLng):
+            getattr(message, name).CopyFrom(value)
+        else:
+            setattr(message, name, value)
+    return message
+
+
 class Clients:
     """Stubs of everything that one server offers, and its clock."""
 
@@ -38,23 +57,7 @@ class Clients:
         self.signals = signal_timing_pb2_grpc.SignalTimingServiceStub(self.channel)
         self.parking = parking_pb2_grpc.ParkingServiceStub(self.channel)
 
-    def request(self, **changes: object) -> pk.RequestAssignmentRequest:
-        """A request for an hour beside the lot ``near``."""
-        message = pk.RequestAssignmentRequest(
-            parent=CITY,
-            request_id=str(uuid.uuid4()),
-            driver_id=f"d-{uuid.uuid4().hex[:8]}",
-            origin=pk.LatLng(latitude=37.42, longitude=118.64),
-            destination=pk.LatLng(latitude=37.43, longitude=118.66),
-            height_cm=200,
-        )
-        message.duration.FromSeconds(3600)
-        for name, value in changes.items():
-            if isinstance(value, pk.LatLng):
-                getattr(message, name).CopyFrom(value)
-            else:
-                setattr(message, name, value)
-        return message
+    request = staticmethod(booking_request)
 
 
 @pytest.fixture

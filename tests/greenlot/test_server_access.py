@@ -28,13 +28,12 @@ from tests.greenlot.secured import (
     CALLERS,
     Secured,
     Stubs,
-    booking_request,
     code_of,
     reason_of,
     secured,
 )
 from tests.greenlot.security.test_access import METHODS
-from tests.greenlot.test_server import CITY
+from tests.greenlot.test_server import CITY, booking_request
 from traffic.v1 import signal_timing_pb2 as st
 
 CODE = grpc.StatusCode

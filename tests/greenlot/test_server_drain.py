@@ -19,9 +19,8 @@ from greenlot.server import CityServer, ServerThread
 from greenlot.statuses import RESUME
 from parking.v1 import parking_pb2 as pk
 from parking.v1 import parking_pb2_grpc
-from tests.greenlot.secured import booking_request
 from tests.greenlot.test_serve import serving
-from tests.greenlot.test_server import CITY
+from tests.greenlot.test_server import CITY, booking_request
 from traffic.v1 import signal_timing_pb2 as st
 from traffic.v1 import signal_timing_pb2_grpc
 

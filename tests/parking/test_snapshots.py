@@ -25,7 +25,7 @@ from parking.ledger import (
     replay,
 )
 from parking.ledger.state import KEPT_MS
-from parking.store import Batch, MemoryStore, PostgresStore, SqliteStore
+from parking.store import Batch, SqliteStore
 from parking.store.snapshot import digest_of, parts_of, state_in
 from parking.store_writer import LedgerWriter, snapshots
 from parking.store_writer.snapshots import begin, save
@@ -75,18 +75,6 @@ class Reading:
 
     def __getattr__(self, name):
         return getattr(self._store, name)
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def store(request, tmp_path):
-    if request.param == "memory":
-        made = MemoryStore()
-    elif request.param == "sqlite":
-        made = SqliteStore(tmp_path / "ledger.db")
-    else:
-        made = PostgresStore(request.getfixturevalue("fresh_database")(), city="x")
-    yield made
-    made.close()
 
 
 async def test_a_start_reads_the_snapshot_and_what_came_after_it(store):

@@ -21,24 +21,12 @@ from parking.ledger import (
     faults,
     replay,
 )
-from parking.store import Answer, Batch, MemoryStore, PostgresStore, SqliteStore
+from parking.store import Answer, Batch, SqliteStore
 from parking.store.codec import encode
 from parking.store.embedded import APPLICATION_ID, MIGRATIONS
 from parking.store.seen import Seen
 
 NOW = 1_795_390_000_000
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def store(request, tmp_path):
-    if request.param == "memory":
-        made = MemoryStore()
-    elif request.param == "sqlite":
-        made = SqliteStore(tmp_path / "ledger.db")
-    else:
-        made = PostgresStore(request.getfixturevalue("fresh_database")(), city="x")
-    yield made
-    made.close()
 
 
 def life(*commands):

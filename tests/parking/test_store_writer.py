@@ -16,7 +16,7 @@ from parking.errors import (
 )
 from parking.ledger import Cancel, Confirm, Hold, Rules, SetCapacity, faults, replay
 from parking.ledger.events import Displaced
-from parking.store import MemoryStore, PostgresStore, SqliteStore
+from parking.store import MemoryStore, PostgresStore
 from parking.store_writer import LedgerWriter
 from parking.store_writer.job import Job
 from parking.store_writer.requests import Requests
@@ -71,18 +71,6 @@ class SlowStore(MemoryStore):
     def fail(self, reason: str = "read_only") -> None:
         _, _, future = self.asked.pop(0)
         future.set_exception(UnavailableError("no space", reason=reason))
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def store(request, tmp_path):
-    if request.param == "memory":
-        made = MemoryStore()
-    elif request.param == "sqlite":
-        made = SqliteStore(tmp_path / "ledger.db")
-    else:
-        made = PostgresStore(request.getfixturevalue("fresh_database")(), city="x")
-    yield made
-    made.close()
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -13,8 +13,8 @@ from greenlot.server import ServerThread
 from greenlot.telemetry.metrics import MetricsEndpoint, ServerCollector
 from greenlot.telemetry.statistics import Durations
 from parking.v1 import parking_pb2 as pk
-from tests.greenlot.secured import booking_request, code_of, secured
-from tests.greenlot.test_server import CITY
+from tests.greenlot.secured import code_of, secured
+from tests.greenlot.test_server import CITY, booking_request
 
 CODE = grpc.StatusCode
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -9,8 +9,8 @@ import pytest
 from greenlot.errors import StartError
 from greenlot.telemetry import tracing
 from parking.v1 import parking_pb2 as pk
-from tests.greenlot.secured import Secured, booking_request, code_of, secured
-from tests.greenlot.test_server import CITY
+from tests.greenlot.secured import Secured, code_of, secured
+from tests.greenlot.test_server import CITY, booking_request
 
 sdk = pytest.importorskip("opentelemetry.sdk.trace")
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
