@@ -6,7 +6,6 @@ import json
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +27,7 @@ from greenlot.errors import GreenlotError
 from greenlot.server import DEFAULT_LISTEN
 from traffic.client.held_file import read_held
 from traffic.client.link import CHANNEL_OPTIONS, Link
+from traffic.client.seconds import whole_seconds
 from traffic.controller.controller import Controller, Manual
 from traffic.controller.machine import Shown
 from traffic.street.calendar import CIVIL_ZONE
@@ -38,6 +38,9 @@ ORDERS = "hold, release, flash, steady, pre-empt STAGE (of the own plan), clear,
 class _SystemTime:
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -120,7 +123,7 @@ async def _run(
 
     threading.Thread(target=listen, name="orders", daemon=True).start()
     try:
-        await _lamps(own, link, orders, seconds, as_json=as_json)
+        await _lamps(own, link, orders, own_time, seconds, as_json=as_json)
     finally:
         linking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -129,12 +132,18 @@ async def _run(
 
 
 async def _lamps(
-    own: Controller, link: Link, orders: "asyncio.Queue[str]", seconds: float, *, as_json: bool
+    own: Controller,
+    link: Link,
+    orders: "asyncio.Queue[str]",
+    own_time: "_SystemTime",
+    seconds: float,
+    *,
+    as_json: bool,
 ) -> None:
     manual = Manual()
     begun_s = time.monotonic()
     last: tuple[Any, ...] = ()
-    async for now_ms in _whole_seconds():
+    async for now_ms in whole_seconds(own_time):
         while not orders.empty():
             line = orders.get_nowait()
             if line.strip() == "quit":
@@ -151,22 +160,6 @@ async def _lamps(
             last = now
         if seconds and time.monotonic() - begun_s >= seconds:
             return
-
-
-async def _whole_seconds() -> AsyncIterator[int]:
-    """Yield each whole second of the machine's clock once, as it begins."""
-    shown_ms = 0
-    while True:
-        now_ms = time.time_ns() // 1_000_000
-        second_ms = now_ms // 1000 * 1000
-        if second_ms > shown_ms:
-            shown_ms = second_ms
-            yield second_ms
-        elif second_ms < shown_ms - 1000:
-            # The clock was set back: the lamps go on by it.
-            shown_ms = second_ms
-        else:
-            await asyncio.sleep((1000 - now_ms % 1000) / 1000)
 
 
 def _ordered(line: str, manual: Manual, stages: int) -> Manual:
