@@ -36,6 +36,8 @@ class SwitchRules:
         How far ahead a switch is proposed at least, in cycles of the longest plan concerned.
     decide_ms
         How long before its moment it is decided at the latest, so that all hear of it in time.
+    slack_ms
+        Decided later than that by more, its moment is moved: all who are told need the same time.
     most_postponements
         After that many a switch is given up.
     """
@@ -43,6 +45,7 @@ class SwitchRules:
     share: float = 0.9
     lead_cycles: int = 2
     decide_ms: int = 10_000
+    slack_ms: int = 2_000
     most_postponements: int = 5
 
 
@@ -132,15 +135,15 @@ def judge(
     """
     missing = switch.missing(known)
     asked = sum(signal_id in known for signal_id in switch.signals)
-    if not missing:
-        return Verdict(SwitchState.COMMITTED, switch.activate_at_ms, ())
-    if now_ms < switch.activate_at_ms - rules.decide_ms:
+    is_due = now_ms >= switch.activate_at_ms - rules.decide_ms
+    if missing and not is_due:
         return None
     if asked - len(missing) >= rules.share * asked:
-        # Found late, such as after a restart: the moment must not be over.
-        at_ms = max(switch.activate_at_ms, ceil((now_ms + rules.decide_ms) / 1000) * 1000)
-        late = now_ms >= switch.activate_at_ms
-        return Verdict(SwitchState.COMMITTED, at_ms if late else switch.activate_at_ms, missing)
+        at_ms = switch.activate_at_ms
+        if now_ms > at_ms - rules.decide_ms + rules.slack_ms:
+            # Found late, such as after a restart: whoever is told must hear of it in time.
+            at_ms = ceil((now_ms + rules.decide_ms) / 1000) * 1000
+        return Verdict(SwitchState.COMMITTED, at_ms, missing)
     if switch.postponed >= rules.most_postponements:
         return Verdict(SwitchState.GIVEN_UP, switch.activate_at_ms, missing)
     at_ms = earliest_ms(max(now_ms, switch.activate_at_ms), switch.cycle_ms, rules)

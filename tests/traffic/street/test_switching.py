@@ -1,5 +1,7 @@
 """A group goes over as one, or not at all."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.traffic.small_plans import plan
@@ -8,7 +10,7 @@ from traffic.errors import InvalidInputError, StateError
 from traffic.street import decisions
 from traffic.street.records import Life
 from traffic.street.state import Street
-from traffic.street.switching import SwitchState
+from traffic.street.switching import SwitchRules, SwitchState
 
 PLANS = tuple(plan(key, 20) for key in "abcd")
 
@@ -83,6 +85,36 @@ def test_a_decision_that_comes_late_moves_the_moment() -> None:
     town.street.known = set("abc")
     town.tick(late_ms)
     assert town.street.switch(first).activate_at_ms >= late_ms + 2 * CYCLE_MS
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "late_ms"), [("abc", 60_000), ("abc", -500), ("ab", 60_000), ("ab", -500)]
+)
+def test_a_commitment_that_comes_late_gives_all_the_time_to_hear_of_it(
+    acknowledged: str, late_ms: int
+) -> None:
+    town = Town()
+    town.city = replace(town.city, switching=SwitchRules(share=0.6))
+    town.running()
+    first, _ = town.activate(town.approved_set(PLANS), NOW_MS)
+    at_ms = town.street.switch(first).activate_at_ms
+    town.acknowledge(first, *acknowledged)
+    # The server was away until then.
+    now_ms = at_ms + late_ms
+    town.tick(now_ms)
+    switch = town.street.switch(first)
+    assert switch.state is SwitchState.COMMITTED
+    assert 10_000 <= switch.activate_at_ms - now_ms <= 11_000
+    assert town.street.in_force("a", now_ms).plan == plan("a", 0)
+
+
+def test_a_decision_in_time_keeps_the_moment() -> None:
+    town = Town().running()
+    first, _ = town.activate(town.approved_set(PLANS), NOW_MS)
+    at_ms = town.street.switch(first).activate_at_ms
+    town.acknowledge(first, "a", "b", "c")
+    town.tick(at_ms - 10_000 + 1_500)
+    assert town.street.switch(first).activate_at_ms == at_ms
 
 
 def test_too_soon_a_second_proposal_and_drafts_are_refused() -> None:
