@@ -7,9 +7,12 @@ from typing import Literal, get_args
 from traffic.errors import InvalidInputError
 from traffic.signals import Signal
 
-DemandKind = Literal["conflict", "no-conflict", "min-green", "crossing-length", "intergreen"]
+DemandKind = Literal[
+    "conflict", "no-conflict", "min-green", "crossing-length", "intergreen", "may-stay-red"
+]
 DEMAND_KINDS: tuple[DemandKind, ...] = get_args(DemandKind)
 PAIRS = {"conflict", "no-conflict", "intergreen"}
+_VALUED = {"min-green", "crossing-length", "intergreen"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,12 @@ class SafetyDemand:
         ``conflict``: the two links must never be green together, whatever the network's own
         programs show; ``no-conflict``: they may be, whatever the network says; ``min-green``: the
         link's shortest green, s; ``crossing-length``: the crossing's length, m; ``intergreen``:
-        from the end of the link's green to the beginning of the other's, s.
+        from the end of the link's green to the beginning of the other's, s; ``may-stay-red``: a
+        plan need not serve the link, such as one that is closed.
     other
         The other link of a pair; None for the kinds without one.
     value
-        In s or m; 0 for conflicts.
+        In s or m; 0 for kinds without one.
     """
 
     signal_id: str
@@ -47,7 +51,7 @@ class SafetyDemand:
             raise InvalidInputError(f"{self.kind} takes {word}", where="other")
         if self.other == self.link:
             raise InvalidInputError("is the link itself", where="other")
-        least, most = (0.0, 0.0) if "conflict" in self.kind else (0.1, 300.0)
+        least, most = (0.1, 300.0) if self.kind in _VALUED else (0.0, 0.0)
         if not least <= self.value <= most:
             raise InvalidInputError(
                 f"{self.value:g}; expected {least:g} to {most:g}", where="value"
@@ -77,6 +81,8 @@ def _with(signal: Signal, demand: SafetyDemand) -> Signal:
     a, b = demand.link, demand.other
     if demand.kind == "min-green":
         return replace(signal, min_green_s={**signal.min_green_s, a: demand.value})
+    if demand.kind == "may-stay-red":
+        return replace(signal, may_stay_red=signal.may_stay_red | {a})
     if demand.kind == "crossing-length":
         if not any(link.is_crossing for link in signal.at(a)):
             raise InvalidInputError(f"link {a} is no crossing", where=f"signal {signal.id}")

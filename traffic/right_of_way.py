@@ -14,6 +14,8 @@ from traffic.signals import GREEN, Signal
 
 Pair = tuple[int, int]
 
+_PLAIN = frozenset("Ggyr")
+
 
 @dataclass(frozen=True, slots=True)
 class OwnGreens:
@@ -26,17 +28,20 @@ class OwnGreens:
         ``{"gG"}`` for a link that yields to the other.
     stops
         Links that may turn after a stop (``s``), each with the links that were green meanwhile.
+    soon
+        Links that show red with yellow (``u``), likewise.
     """
 
     marks: Mapping[Pair, frozenset[str]]
     stops: Mapping[int, frozenset[int]]
+    soon: Mapping[int, frozenset[int]]
 
 
 @lru_cache(maxsize=8192)
 def own_greens(signal: Signal) -> OwnGreens:
     """Collect which conflicting links a signal's own programs show green together."""
     marks: dict[Pair, set[str]] = {}
-    stops: dict[int, set[int]] = {}
+    others: dict[str, dict[int, set[int]]] = {"s": {}, "u": {}}
     states = {phase.state for program in signal.programs for phase in program.phases}
     for state in sorted(states):
         if len(state) != signal.link_count:
@@ -46,11 +51,12 @@ def own_greens(signal: Signal) -> OwnGreens:
             for b in signal.foes[a] & greens:
                 marks.setdefault((a, b), set()).add(state[a] + state[b])
         for k, aspect in enumerate(state):
-            if aspect == "s":
-                stops.setdefault(k, set()).update(greens)
+            if aspect in others:
+                others[aspect].setdefault(k, set()).update(greens)
     return OwnGreens(
         {pair: frozenset(found) for pair, found in marks.items()},
-        {k: frozenset(found) for k, found in stops.items()},
+        {k: frozenset(found) for k, found in others["s"].items()},
+        {k: frozenset(found) for k, found in others["u"].items()},
     )
 
 
@@ -97,8 +103,8 @@ def assign_priority(signal: Signal, links: Collection[int]) -> str:
                 raise UnsafePlanError(f"links {a} and {b} conflict", where=where)
             if gives_way:
                 state[a] = "g"
-    for k, beside in own_greens(signal).stops.items():
-        if k not in green and signal.foes[k] & green <= beside:
+    for k in own_greens(signal).stops:
+        if k not in green and _may_show(signal, k, "s", green):
             state[k] = "s"
     return "".join(state)
 
@@ -121,6 +127,37 @@ def conflicts(signal: Signal, state: str) -> tuple[Pair, ...]:
         for b in sorted(signal.foes[a] & greens)
         if a < b and not _is_safe(signal, a, b, state[a] + state[b])
     )
+
+
+def odd_aspects(signal: Signal, state: str) -> tuple[int, ...]:
+    """Return the links to which a state shows what no plan may.
+
+    A plan shows ``G``, ``g``, ``y`` and ``r``. Vehicles drive on ``s``, ``o`` and ``O`` as well: on
+    ``s`` and ``u`` a link may stand only beside conflicting greens that the network's own programs
+    show with it, on flashing and dark lamps never. An index without a way may show anything.
+    """
+    if _PLAIN.issuperset(state):
+        return ()
+    greens = {k for k, aspect in enumerate(state) if aspect in GREEN}
+    ways = {link.index for link in signal.links}
+    return tuple(
+        k
+        for k, aspect in enumerate(state)
+        if aspect not in _PLAIN and k in ways and not _may_show(signal, k, aspect, greens)
+    )
+
+
+def is_off(state: str) -> bool:
+    """Whether a signal shows nobody the way: all lamps flash or are dark."""
+    return not set(state) - set("oO")
+
+
+def _may_show(signal: Signal, link: int, aspect: str, greens: Collection[int]) -> bool:
+    own = own_greens(signal)
+    shown = {"s": own.stops, "u": own.soon}.get(aspect, {})
+    beside = signal.foes[link] & set(greens)
+    barred = any((min(link, k), max(link, k)) in signal.never_together for k in beside)
+    return link in shown and beside <= shown[link] and not barred
 
 
 def _is_safe(signal: Signal, a: int, b: int, marks: str) -> bool:

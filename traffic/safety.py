@@ -12,12 +12,13 @@ from itertools import pairwise
 from traffic.errors import UnsafePlanError
 from traffic.intergreens import ChangeTimes, change_times, runs
 from traffic.plan import TimingPlan
-from traffic.right_of_way import conflicts
+from traffic.right_of_way import conflicts, is_off, odd_aspects
 from traffic.signals import GREEN, Phase, Signal
 from traffic.stages import (
     MIN_VEHICLE_GREEN_S,
     PEDESTRIAN_SPEED_MPS,
     PEDESTRIAN_WALK_S,
+    greens_of,
     pedestrian_need_s,
 )
 
@@ -54,7 +55,8 @@ class Violation:
     value: str
 
     def __str__(self) -> str:
-        return f"{self.rule}: stage {self.stage}: {self.value}"
+        stage = f": stage {self.stage}" if self.stage else ""
+        return f"{self.rule}{stage}: {self.value}"
 
 
 def check_plan(
@@ -79,6 +81,23 @@ def check_plan(
     return (*(v for v in found if v.rule != "pedestrian"), *on_foot)
 
 
+def never_green(signal: Signal, plan: TimingPlan) -> Iterator[Violation]:
+    """Yield the links that a plan never serves though the network's own program does.
+
+    A link that the city lets stay red is left out.
+    """
+    served = served_links(signal) - signal.may_stay_red
+    for link in sorted(served.difference(*(greens_of(phase.state) for phase in plan.phases()))):
+        yield Violation("never-green", "", f"link {link} is red for ever")
+
+
+@lru_cache(maxsize=8192)
+def served_links(signal: Signal) -> frozenset[int]:
+    """Links that the network's own active program serves: green, while nothing is yellow."""
+    states = [phase.state for phase in signal.program.phases if "y" not in phase.state]
+    return frozenset().union(*(greens_of(state) for state in states))
+
+
 def require_safe(signal: Signal, plan: TimingPlan) -> TimingPlan:
     """Return the plan, or raise UnsafePlanError with every broken rule."""
     broken = check_plan(signal, plan)
@@ -98,7 +117,10 @@ def check_phases(
 ) -> tuple[Violation, ...]:
     """Check a program, phase by phase.
 
-    Rules: ``links`` (one character for each link); ``conflict`` (no two conflicting links both
+    Rules: ``links`` (one character for each link); ``aspect`` (nothing but green, yellow and red,
+    and ``s`` and ``u`` where the network's own programs show them beside the same greens; a
+    signal that flashes altogether may be part of what was shown, not of a program that goes round);
+    ``conflict`` (no two conflicting links both
     ``G``, and none ``g`` that does not have to yield, except pairs that the network's own programs
     show so); ``minimum-green`` of vehicle links; ``pedestrian`` (a crossing's green lasts the walk
     and its length at walking speed); ``yellow`` (no vehicle link goes from green to red without
@@ -132,6 +154,7 @@ def check_phases(
         signal, tuple(phases), rules, tuple(names), change_times(signal), crossings, goes_round
     )
     return (
+        *check.aspects(),
         *check.conflicts(),
         *check.minimum_greens(),
         *check.yellows(),
@@ -156,6 +179,12 @@ class _Check:
     def vehicles(self) -> tuple[int, ...]:
         """Links that a vehicle uses; an index without a way may show anything."""
         return tuple(sorted({link.index for link in self.signal.links} - self.crossings))
+
+    def aspects(self) -> Iterator[Violation]:
+        for name, phase in zip(self.names, self.phases, strict=True):
+            if self.goes_round or not is_off(phase.state):
+                for link in odd_aspects(self.signal, phase.state):
+                    yield Violation("aspect", name, f"link {link} is {phase.state[link]}")
 
     def conflicts(self) -> Iterator[Violation]:
         for name, phase in zip(self.names, self.phases, strict=True):

@@ -130,6 +130,7 @@ class Signal:
     min_green_s: Mapping[int, float] = field(default_factory=dict)
     gaps_s: Mapping[tuple[int, int], float] = field(default_factory=dict)
     never_together: frozenset[tuple[int, int]] = frozenset()
+    may_stay_red: frozenset[int] = frozenset()
 
     def __hash__(self) -> int:
         # What is learned from a signal is kept by it: all of its parts would take long to hash.

@@ -49,6 +49,7 @@ def test_stages_and_intergreens_are_made_by_them() -> None:
         (("a", "min-green", 0, 1, 5.0), "takes no other link"),
         (("a", "conflict", 0, 0), "is the link itself"),
         (("a", "min-green", 0, None, 0.0), "0; expected 0.1 to 300"),
+        (("a", "may-stay-red", 0, None, 1.0), "1; expected 0 to 0"),
     ],
 )
 def test_bad_demands_are_refused(fields: tuple, message: str) -> None:

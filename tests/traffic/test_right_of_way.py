@@ -1,12 +1,20 @@
 """Who may be green together, and who yields."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.traffic.io.test_sumo_net import RESCO, resco
 from tests.traffic.test_intergreens import signal
 from traffic.errors import UnsafePlanError
 from traffic.io.sumo_net import read_network
-from traffic.right_of_way import assign_priority, conflicts, green_conflict_free, yields
+from traffic.right_of_way import (
+    assign_priority,
+    conflicts,
+    green_conflict_free,
+    odd_aspects,
+    yields,
+)
 from traffic.stages import greens_of, stages_of
 
 # 0 and 1 are opposing throughs, 2 the left that yields to 1, 3 crosses all of them.
@@ -34,6 +42,25 @@ def test_what_the_network_never_shows_together_conflicts() -> None:
     assert conflicts(LEFT, "GGGr") == ((1, 2),)
     assert conflicts(LEFT, "GrrG") == ((0, 3),)
     assert green_conflict_free(LEFT, "GGgr")
+
+
+def test_turning_after_a_stop_stays_where_the_network_has_it() -> None:
+    assert odd_aspects(LEFT, "rsrG") == ()
+    assert odd_aspects(LEFT, "rsry") == ()
+    assert odd_aspects(LEFT, "rsGr") == (1,), "not beside link 2, which it conflicts with"
+    assert odd_aspects(LEFT, "srrG") == (0,)
+    assert odd_aspects(LEFT, "uoOr") == (0, 1, 2)
+    barred = replace(LEFT, never_together=frozenset({(1, 3)}))
+    assert odd_aspects(barred, "rsrG") == (1,)
+    assert assign_priority(barred, {3}) == "rrrG"
+
+
+def test_red_with_yellow_is_shown_where_the_network_has_it() -> None:
+    nordic = signal(
+        (20, "Gr"), (3, "yr"), (1, "ru"), (20, "rG"), (3, "ry"), (1, "ur"), foes={0: {1}}
+    )  # fmt: skip
+    assert odd_aspects(nordic, "ru") == ()
+    assert odd_aspects(nordic, "Gu") == (1,)
 
 
 @pytest.mark.parametrize("name", sorted(RESCO))

@@ -9,7 +9,7 @@ from copy import copy
 from typing import Self
 
 from traffic.intergreens import change_times
-from traffic.right_of_way import conflicts
+from traffic.right_of_way import conflicts, is_off, odd_aspects
 from traffic.safety import DEFAULT_RULES, Rules, Violation, own_sudden_ends
 from traffic.signals import GREEN, Signal
 
@@ -19,10 +19,10 @@ _SLACK_S = 1e-6
 class Monitor:
     """What the lamps of one signal have shown so far, as far as safety needs it.
 
-    Rules: ``conflict``, ``minimum-green`` (of crossings the walk), ``pedestrian`` (from the
-    beginning of a crossing's green to the beginning of a conflicting one lies what people need),
-    ``yellow`` and ``intergreen``, as in ``traffic.safety``. What began before the watch did counts
-    as long enough.
+    Rules: ``aspect`` (a signal that flashes altogether may), ``conflict``, ``minimum-green`` (of
+    crossings the walk), ``pedestrian`` (from the beginning of a crossing's green to the beginning
+    of a conflicting one lies what people need), ``yellow`` and ``intergreen``, as in
+    ``traffic.safety``. What began before the watch did counts as long enough.
 
     Parameters
     ----------
@@ -73,6 +73,11 @@ class Monitor:
             Violation("conflict", str(now_s), f"links {a} and {b} are {state[a]} and {state[b]}")
             for a, b in conflicts(self._signal, state)
         ]
+        if not is_off(state):
+            found += [
+                Violation("aspect", str(now_s), f"link {k} is {state[k]}")
+                for k in odd_aspects(self._signal, state)
+            ]
         if not was:
             return tuple(found)
         changed = [k for k, (a, b) in enumerate(zip(was, state, strict=True)) if a != b]

@@ -12,7 +12,7 @@ from traffic.controller.machine import longest_way_s
 from traffic.controller.monitor import Monitor
 from traffic.errors import UnsafePlanError
 from traffic.plan import TimingPlan
-from traffic.safety import check_plan
+from traffic.safety import check_plan, never_green
 from traffic.schedule import DAY_S
 from traffic.signals import Signal
 from traffic.street.groups import Group
@@ -122,7 +122,7 @@ def _of_plan(signals: Mapping[str, Signal], plan: TimingPlan, limits: Limits) ->
     if not limits.min_cycle_s <= plan.cycle_s <= limits.max_cycle_s:
         expected = f"expected {limits.min_cycle_s} to {limits.max_cycle_s}"
         yield Refusal(plan.signal_id, "cycle", "", f"{plan.cycle_s} s; {expected}")
-    broken = check_plan(signal, plan)
+    broken = (*check_plan(signal, plan), *never_green(signal, plan))
     for violation in broken:
         yield Refusal(plan.signal_id, violation.rule, violation.stage, violation.value)
     if broken:

@@ -1,15 +1,20 @@
 """No unsafe plan comes in; the refusal names signal, rule, stage and value."""
 
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.traffic.io.test_sumo_net import RESCO, resco
 from tests.traffic.small_plans import plan, signal
 from tests.traffic.street.town import NOW_MS, Town
 from tests.traffic.test_transition import plan_of, signal_of, switches
+from traffic.controller.controller import fixed_plan
 from traffic.controller.monitor import Monitor
+from traffic.demanded import SafetyDemand, with_demands
+from traffic.io.sumo_net import read_network
 from traffic.plan import Stage, TimingPlan
 from traffic.safety import check_plan
 from traffic.signals import Phase, SignalLink
@@ -17,6 +22,7 @@ from traffic.street import decisions
 from traffic.street.door import Limits, RefusedPlanError, refuse_unsafe, refuse_ways
 from traffic.street.groups import Group
 from traffic.street.records import Origin, PlanSet
+from traffic.timing.sequences import orders, sequence, signal_stages, subsets
 
 SIGNALS = {key: signal(key) for key in "abcd"}
 GROUPS = (Group("a", ("a", "b", "c")), Group("d", ("d",)))
@@ -74,6 +80,44 @@ def test_each_rule_is_named_with_its_stage_and_value(
     unsafe: TimingPlan, rule: str, stage: str, value: str
 ) -> None:
     assert refusal(unsafe) == (rule, stage, value)
+
+
+@pytest.mark.parametrize("aspect", "soOu")
+def test_lamps_that_move_traffic_unseen_are_refused(aspect: str) -> None:
+    odd = with_stage(0, green_state="G" + aspect)
+    assert refusal(odd) == ("aspect", "1", f"link 1 is {aspect}")
+    # The monitor of a controller says so, too, by itself.
+    seen = Monitor(SIGNALS["a"]).see("G" + aspect)
+    assert [(found.rule, found.value) for found in seen] == [("aspect", f"link 1 is {aspect}")]
+    between = with_stage(0, intergreen=(Phase(3, "y" + aspect), Phase(2, "rr")))
+    assert refusal(between)[0] == "aspect"
+
+
+def test_a_signal_that_flashes_altogether_is_no_plan_but_may_be_seen() -> None:
+    assert refusal(with_stage(0, green_state="oO"))[0] == "aspect"
+    assert Monitor(SIGNALS["a"]).see("oO") == ()
+
+
+def test_a_link_that_the_network_serves_is_served() -> None:
+    both_first = with_stage(1, green_state="Gr", intergreen=(Phase(3, "yr"), Phase(2, "rr")))
+    assert refusal(both_first) == ("never-green", "", "link 1 is red for ever")
+    closed = with_demands(SIGNALS["a"], [SafetyDemand("a", "may-stay-red", 1)])
+    refuse_unsafe({"a": closed}, [both_first], GROUPS, Limits())
+
+
+@pytest.mark.parametrize("name", sorted(RESCO))
+def test_what_networks_have_and_what_the_optimiser_makes_of_it_passes(name: str) -> None:
+    for one in read_network(resco(name)).signals.values():
+        own = signal_stages(one)
+        made = [
+            built.plan(one.id, [stage.min_green_s for stage in built.stages], 0, 0)
+            for chosen in subsets(own)
+            for order in islice(orders(chosen), 3)
+            if (built := sequence(own, order)) is not None
+        ]
+        assert made
+        for plan_made in (fixed_plan(one), *made):
+            refuse_unsafe({one.id: one}, [plan_made], (), Limits(min_cycle_s=10))
 
 
 def test_a_group_needs_cycles_that_fit() -> None:
