@@ -246,6 +246,51 @@ def test_below_the_share_a_switch_is_postponed_and_the_silent_are_listed(
     assert [row.state for row in back.switches] == [st.SWITCH_STATE_CANCELLED]
 
 
+def test_a_committed_switch_far_ahead_is_called_off_and_all_who_watch_are_told(
+    clients: Clients, city: City
+) -> None:
+    activate(clients, plan_set=approved(clients, plans(city)).name)
+    watches = [
+        clients.signals.WatchPlans(
+            st.WatchPlansRequest(
+                parent=CITY, signals=[f"{CITY}/signals/A1"], programs=programs, revision=revision
+            ),
+            timeout=60,
+        )
+        for programs, revision in ((True, 0), (False, 0))
+    ]
+    for watch in watches:
+        next(watch)
+    at_ms = NOW_MS + 3 * 86_400_000
+    (switch,) = activate(
+        clients,
+        plan_set=approved(clients, plans(city, 20)).name,
+        groups=["A1"],
+        activate_at=timestamp_from_ms(at_ms),
+    )
+    clients.signals.AcknowledgeSwitch(
+        st.AcknowledgeSwitchRequest(signal=f"{CITY}/signals/A1", switch=switch.name), timeout=5
+    )
+    asked = st.GetSwitchRequest(name=switch.name)
+    until(lambda: clients.signals.GetSwitch(asked, timeout=5).state == st.SWITCH_STATE_COMMITTED)
+    off = clients.signals.CancelSwitch(
+        st.CancelSwitchRequest(name=switch.name, request_id=rid()), timeout=5
+    )
+    assert off.state == st.SWITCH_STATE_CANCELLED
+    told: list[st.SignalSwitch] = []
+    while not told or told[-1].state != st.SWITCH_STATE_CANCELLED:
+        told += next(watches[0]).switches
+    assert not told[-1].HasField("program")
+    seen: list[st.TimingPlan] = []
+    while not seen or seen[-1].offset_s:
+        seen += next(watches[1]).plans
+    # The one to come, then what runs instead, for good.
+    assert [row.offset_s for row in seen] == [20, 0]
+    assert not seen[-1].HasField("valid_until")
+    for watch in watches:
+        watch.cancel()
+
+
 def report(key: str, error_ms: int = 0, **fields: Any) -> st.ReportStatusRequest:
     return st.ReportStatusRequest(
         signal=f"{CITY}/signals/{key}",

@@ -94,6 +94,8 @@ class ControllerCalls:
         """Add the plans in force and to come that are new; return when the next one is due."""
         desk = self.desk
         due_ms = math.inf
+        # What is off may have been told as a plan to come: what runs instead is told again.
+        off = {key for switch in desk.street.ended_since(told) for key in switch.signals}
         for signal_id in signals:
             coming = [s for s in desk.street.switches_of(signal_id) if s.activate_at_ms > now_ms]
             times_ms = [now_ms, *(switch.activate_at_ms for switch in coming)]
@@ -107,6 +109,7 @@ class ControllerCalls:
                     if message.HasField("valid_until"):
                         due_ms = min(due_ms, message.valid_until.ToMilliseconds())
                     is_new = message.revision > told or held.get(signal_id, key) != key
+                    is_new |= signal_id in off
                     held[signal_id] = key
                 else:
                     is_new = message.revision > told

@@ -302,7 +302,7 @@ class RecordCalls:
         key = record_id(desk.city_id, "switches", request.name, where="name")
         author, now_ms = desk.author(request.author), desk.clock()
         answer = await desk.carry_out(
-            lambda street: decisions.cancel(street, key, by=author, now_ms=now_ms),
+            lambda street: decisions.cancel(street, desk.city, key, by=author, now_ms=now_ms),
             asked(request),
             lambda street, _: self._switches([key], street)[0].SerializeToString(),
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from traffic.errors import InvalidInputError, NotFoundError, StateError
 from traffic.plan import TimingPlan
 from traffic.signals import Signal
-from traffic.street.door import Limits, refuse_unsafe, refuse_ways
+from traffic.street.door import IN_STEP_CYCLES, Limits, refuse_unsafe, refuse_ways
 from traffic.street.events import (
     Answered,
     Approved,
@@ -206,7 +206,8 @@ def roll_back(
 ) -> tuple[Event, ...]:
     """Propose to go back to what was in force before, group by group; ``groups`` empty = all.
 
-    A switch that is still open is cancelled: nobody has gone over to it.
+    Where switches are still to come, open or committed, these are cancelled instead: nobody has
+    gone over to them.
     """
     known = {group.id for group in city.groups}
     for k, group_id in enumerate(groups):
@@ -217,11 +218,12 @@ def roll_back(
     for group in city.groups:
         if groups and group.id not in groups:
             continue
-        is_open = street.open_switch(group.id)
-        if is_open is not None:
-            events += cancel(street, is_open.id, by=by, now_ms=now_ms)
+        to_come = _to_come(street, city, group, now_ms)
+        if to_come:
+            for switch in to_come:
+                events += cancel(street, city, switch.id, by=by, now_ms=now_ms)
             continue
-        before = _before(street, group, now_ms)
+        before = _before(street, group)
         if before is None:
             if groups:
                 raise StateError("nothing was in force before", where=f"group {group.id}")
@@ -238,16 +240,18 @@ def roll_back(
     return tuple(events)
 
 
-def cancel(street: Street, switch_id: str, *, by: str, now_ms: int) -> tuple[Event, ...]:
-    """Cancel a switch that is still to be decided.
+def cancel(
+    street: Street, city: CityStreets, switch_id: str, *, by: str, now_ms: int
+) -> tuple[Event, ...]:
+    """Cancel a switch that is still to be decided, or committed for a moment far enough ahead.
 
     Raises
     ------
     StateError
-        It was decided already: whoever heard of it goes over.
+        It is over, or so near that not all would hear of it: whoever heard of it goes over.
     """
     switch = street.switch(switch_id)
-    if not switch.is_open:
+    if not _can_be_cancelled(switch, city, now_ms):
         raise StateError(f"is {switch.state}", where=f"switch {switch_id}")
     state = SwitchState.CANCELLED
     return (SwitchDecided(switch_id, state, switch.activate_at_ms, switch.silent, by),)
@@ -287,15 +291,11 @@ def _propose(
     if open_switch is not None:
         raise StateError(f"switch {open_switch.id} is to be decided first", where=where)
     cycle_ms = 1000 * _longest_cycle_s(street, schedule, group, now_ms)
-    if street.runs(group.signals):
-        earliest = _earliest(street, city, schedule, group, now_ms)
-        if at_ms is not None and at_ms < earliest:
-            ahead_s = (earliest - now_ms) / 1000
-            raise InvalidInputError(
-                f"{where} runs plans; expected {ahead_s:.0f} s ahead or more, two cycles",
-                where="activate_at",
-            )
-        moment_ms = earliest if at_ms is None else at_ms
+    if street.runs(group.signals) and at_ms is not None:
+        _refuse_soon(street, city, group, at_ms, cycle_ms, now_ms)
+        moment_ms = at_ms
+    elif street.runs(group.signals):
+        moment_ms = _earliest(street, city, schedule, group, now_ms)
     else:
         # Nothing is coordinated yet: there is nothing to go over from.
         moment_ms = now_ms if at_ms is None else at_ms
@@ -315,16 +315,52 @@ def _propose(
     return SwitchMade(switch)
 
 
+def _refuse_soon(
+    street: Street, city: CityStreets, group: Group, at_ms: int, cycle_ms: int, now_ms: int
+) -> None:
+    where = f"group {group.id}"
+    earliest = earliest_ms(now_ms, cycle_ms, city.switching)
+    if at_ms < earliest:
+        ahead_s = (earliest - now_ms) / 1000
+        raise InvalidInputError(
+            f"{where} runs plans; expected {ahead_s:.0f} s ahead or more, two cycles",
+            where="activate_at",
+        )
+    after = _follows(street, group, at_ms, cycle_ms)
+    if after is not None:
+        ahead_s = (after.activate_at_ms - now_ms) / 1000
+        raise InvalidInputError(
+            f"{where} goes over by switch {after.id} in {ahead_s:.0f} s; expected three cycles "
+            "before that, then or later",
+            where="activate_at",
+        )
+
+
 def _earliest(
     street: Street, city: CityStreets, schedule: Schedule, group: Group, now_ms: int
 ) -> int:
     """The first moment at which a group that runs plans may go over.
 
-    That is two cycles ahead, and not before a switch that is decided already.
+    That is two cycles ahead; where another switch follows before the group would be in step, it is
+    that one's moment.
     """
     cycle_ms = 1000 * _longest_cycle_s(street, schedule, group, now_ms)
-    decided = (s.activate_at_ms for k in group.signals for s in street.switches_of(k))
-    return max([earliest_ms(now_ms, cycle_ms, city.switching), *decided])
+    moment_ms = earliest_ms(now_ms, cycle_ms, city.switching)
+    while (next_one := _follows(street, group, moment_ms, cycle_ms)) is not None:
+        moment_ms = next_one.activate_at_ms
+    return moment_ms
+
+
+def _follows(street: Street, group: Group, moment_ms: int, cycle_ms: int) -> Switch | None:
+    """The first committed switch that follows a moment before the group is in step."""
+    until_ms = moment_ms + IN_STEP_CYCLES * cycle_ms
+    near = (
+        switch
+        for signal_id in group.signals
+        for switch in street.switches_of(signal_id)
+        if moment_ms < switch.activate_at_ms < until_ms
+    )
+    return min(near, key=lambda switch: switch.activate_at_ms, default=None)
 
 
 def _longest_cycle_s(street: Street, schedule: Schedule, group: Group, now_ms: int) -> int:
@@ -341,12 +377,26 @@ def _plan_now(street: Street, signal_id: str, now_ms: int) -> TimingPlan | None:
     return None if switch is None else street.in_force(signal_id, now_ms).plan
 
 
-def _before(street: Street, group: Group, now_ms: int) -> Switch | None:
-    """The last other schedule that a group ran before the one in force."""
+def _to_come(street: Street, city: CityStreets, group: Group, now_ms: int) -> tuple[Switch, ...]:
+    """The switches of a group to which nobody has gone over, as far as they can be cancelled."""
+    found = [s for signal_id in group.signals for s in street.switches_of(signal_id)]
+    is_open = street.open_switch(group.id)
+    found += [] if is_open is None else [is_open]
+    own = {s.id: s for s in found if _can_be_cancelled(s, city, now_ms)}
+    return tuple(own[key] for key in sorted(own, key=int))
+
+
+def _can_be_cancelled(switch: Switch, city: CityStreets, now_ms: int) -> bool:
+    is_far = switch.activate_at_ms > now_ms + city.switching.decide_ms
+    return switch.is_open or (switch.state is SwitchState.COMMITTED and is_far)
+
+
+def _before(street: Street, group: Group) -> Switch | None:
+    """The last other schedule before the one that a group runs, or is about to go over to."""
     for signal_id in group.signals:
-        past = [s for s in street.switches_of(signal_id) if s.activate_at_ms <= now_ms]
-        for switch in reversed(past[:-1]):
-            if switch.schedule.id != past[-1].schedule.id:
+        own = street.switches_of(signal_id)
+        for switch in reversed(own[:-1]):
+            if switch.schedule.id != own[-1].schedule.id:
                 return switch
     return None
 

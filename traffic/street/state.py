@@ -296,6 +296,10 @@ class Street:
                 self._asked.pop(signal_id, None)
         if switch.state is not SwitchState.COMMITTED:
             self._ended += ((switch.revision, switch.id),)
+            for signal_id in switch.signals:
+                # It may have been committed for a moment that will not come now.
+                own = self._committed.get(signal_id, ())
+                self._committed[signal_id] = tuple(e for e in own if e[1] != int(switch.id))
         else:
             for signal_id in switch.signals:
                 entry = (switch.activate_at_ms, int(switch.id))

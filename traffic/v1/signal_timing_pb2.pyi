@@ -1028,7 +1028,9 @@ class WatchPlansResponse(_message.Message):
     """The revision that the client holds after this message."""
     @_builtins.property
     def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimingPlan]:
-        """Plans that changed; empty in a heartbeat."""
+        """Plans that changed; empty in a heartbeat. The plan that runs is sent again when
+        a switch was called off: what was sent as coming with that is off.
+        """
 
     @_builtins.property
     def switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignalSwitch]:

@@ -379,14 +379,16 @@ class SignalTimingServiceServicer(object):
         each coordination group. A group that runs plans goes over as one, at least
         two cycles from now, once enough of its controllers have acknowledged.
         FAILED_PRECONDITION: a record is not approved, or a group's last switch is
-        still to be decided. INVALID_ARGUMENT: activate_at is too soon.
+        still to be decided. INVALID_ARGUMENT: activate_at is too soon, or less than
+        three cycles before a switch that is committed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RollBack(self, request, context):
-        """Goes back to what was in force before; cancels what is only proposed.
+        """Goes back to what was in force before. Where switches are still to come,
+        proposed or committed, it cancels these instead: nobody has gone over.
         FAILED_PRECONDITION: nothing was in force before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -409,7 +411,8 @@ class SignalTimingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelSwitch(self, request, context):
-        """Cancels a switch that is still proposed. FAILED_PRECONDITION: it is decided.
+        """Cancels a switch that is proposed, or committed for a moment more than 10 s
+        ahead. FAILED_PRECONDITION: it is over, or too near for all to hear of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -126,10 +126,12 @@ class SignalTimingServiceStub:
     each coordination group. A group that runs plans goes over as one, at least
     two cycles from now, once enough of its controllers have acknowledged.
     FAILED_PRECONDITION: a record is not approved, or a group's last switch is
-    still to be decided. INVALID_ARGUMENT: activate_at is too soon.
+    still to be decided. INVALID_ARGUMENT: activate_at is too soon, or less than
+    three cycles before a switch that is committed.
     """
     RollBack: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.RollBackRequest, _signal_timing_pb2.RollBackResponse]
-    """Goes back to what was in force before; cancels what is only proposed.
+    """Goes back to what was in force before. Where switches are still to come,
+    proposed or committed, it cancels these instead: nobody has gone over.
     FAILED_PRECONDITION: nothing was in force before.
     """
     GetSwitch: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.GetSwitchRequest, _signal_timing_pb2.Switch]
@@ -139,7 +141,9 @@ class SignalTimingServiceStub:
     ListSwitches: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ListSwitchesRequest, _signal_timing_pb2.ListSwitchesResponse]
     """Lists switches, the newest first."""
     CancelSwitch: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.CancelSwitchRequest, _signal_timing_pb2.Switch]
-    """Cancels a switch that is still proposed. FAILED_PRECONDITION: it is decided."""
+    """Cancels a switch that is proposed, or committed for a moment more than 10 s
+    ahead. FAILED_PRECONDITION: it is over, or too near for all to hear of it.
+    """
     ListSignalStatus: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ListSignalStatusRequest, _signal_timing_pb2.ListSignalStatusResponse]
     """Lists how signals are, as their controllers last said, by name."""
     ListAlarms: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ListAlarmsRequest, _signal_timing_pb2.ListAlarmsResponse]
@@ -252,10 +256,12 @@ class SignalTimingServiceAsyncStub(SignalTimingServiceStub):
     each coordination group. A group that runs plans goes over as one, at least
     two cycles from now, once enough of its controllers have acknowledged.
     FAILED_PRECONDITION: a record is not approved, or a group's last switch is
-    still to be decided. INVALID_ARGUMENT: activate_at is too soon.
+    still to be decided. INVALID_ARGUMENT: activate_at is too soon, or less than
+    three cycles before a switch that is committed.
     """
     RollBack: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.RollBackRequest, _signal_timing_pb2.RollBackResponse]  # type: ignore[assignment]
-    """Goes back to what was in force before; cancels what is only proposed.
+    """Goes back to what was in force before. Where switches are still to come,
+    proposed or committed, it cancels these instead: nobody has gone over.
     FAILED_PRECONDITION: nothing was in force before.
     """
     GetSwitch: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.GetSwitchRequest, _signal_timing_pb2.Switch]  # type: ignore[assignment]
@@ -265,7 +271,9 @@ class SignalTimingServiceAsyncStub(SignalTimingServiceStub):
     ListSwitches: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ListSwitchesRequest, _signal_timing_pb2.ListSwitchesResponse]  # type: ignore[assignment]
     """Lists switches, the newest first."""
     CancelSwitch: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.CancelSwitchRequest, _signal_timing_pb2.Switch]  # type: ignore[assignment]
-    """Cancels a switch that is still proposed. FAILED_PRECONDITION: it is decided."""
+    """Cancels a switch that is proposed, or committed for a moment more than 10 s
+    ahead. FAILED_PRECONDITION: it is over, or too near for all to hear of it.
+    """
     ListSignalStatus: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ListSignalStatusRequest, _signal_timing_pb2.ListSignalStatusResponse]  # type: ignore[assignment]
     """Lists how signals are, as their controllers last said, by name."""
     ListAlarms: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ListAlarmsRequest, _signal_timing_pb2.ListAlarmsResponse]  # type: ignore[assignment]
@@ -501,7 +509,8 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
         each coordination group. A group that runs plans goes over as one, at least
         two cycles from now, once enough of its controllers have acknowledged.
         FAILED_PRECONDITION: a record is not approved, or a group's last switch is
-        still to be decided. INVALID_ARGUMENT: activate_at is too soon.
+        still to be decided. INVALID_ARGUMENT: activate_at is too soon, or less than
+        three cycles before a switch that is committed.
         """
 
     @_abc_1.abstractmethod
@@ -510,7 +519,8 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _signal_timing_pb2.RollBackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signal_timing_pb2.RollBackResponse, _abc.Awaitable[_signal_timing_pb2.RollBackResponse]]:
-        """Goes back to what was in force before; cancels what is only proposed.
+        """Goes back to what was in force before. Where switches are still to come,
+        proposed or committed, it cancels these instead: nobody has gone over.
         FAILED_PRECONDITION: nothing was in force before.
         """
 
@@ -538,7 +548,9 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _signal_timing_pb2.CancelSwitchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signal_timing_pb2.Switch, _abc.Awaitable[_signal_timing_pb2.Switch]]:
-        """Cancels a switch that is still proposed. FAILED_PRECONDITION: it is decided."""
+        """Cancels a switch that is proposed, or committed for a moment more than 10 s
+        ahead. FAILED_PRECONDITION: it is over, or too near for all to hear of it.
+        """
 
     @_abc_1.abstractmethod
     def ListSignalStatus(

@@ -158,7 +158,99 @@ def test_rolling_back_an_open_switch_cancels_it_and_a_first_plan_has_nothing_bef
         assert town.street.switch(key).state is SwitchState.CANCELLED
     assert {s.id for s in town.street.ended_since(0)} == {first, second}
     with pytest.raises(StateError, match="is cancelled"):
-        decisions.cancel(town.street, first, by="x", now_ms=NOW_MS)
+        decisions.cancel(town.street, town.city, first, by="x", now_ms=NOW_MS)
+
+
+DAYS_MS = 3 * 86_400_000
+
+
+def planned(town: Town, at_ms: int) -> tuple[str, ...]:
+    """Put other plans in force far ahead: all acknowledge within seconds, so it is decided."""
+    ids = town.activate(town.approved_set(PLANS), NOW_MS, at_ms)
+    for key in ids:
+        town.acknowledge(key, *town.street.switch(key).signals)
+    town.tick(NOW_MS + 1_000)
+    for key in ids:
+        assert town.street.switch(key).state is SwitchState.COMMITTED
+    return ids
+
+
+def test_a_committed_switch_that_lies_ahead_can_be_cancelled_until_shortly_before() -> None:
+    town = Town().running()
+    at_ms = NOW_MS + DAYS_MS
+    first, second = planned(town, at_ms)
+    held = town.street.revision
+    assert town.street.in_force("a", NOW_MS).until_ms == at_ms
+    with pytest.raises(StateError, match="is committed"):
+        decisions.cancel(town.street, town.city, first, by="x", now_ms=at_ms - 10_000)
+    soon_ms = at_ms - 10_001
+    town.do(lambda s: decisions.cancel(s, town.city, first, by="x", now_ms=soon_ms))
+    assert town.street.switch(first).state is SwitchState.CANCELLED
+    assert town.street.in_force("a", NOW_MS).until_ms is None
+    assert town.street.in_force("a", at_ms).plan == plan("a", 0)
+    assert town.street.in_force("d", at_ms).plan == plan("d", 20)
+    # Controllers are told that it is off.
+    assert [s.id for s in town.street.ended_since(held)] == [first]
+    assert [s.id for s in town.street.since(0, "a", NOW_MS)] != [first]
+    set_id = town.street.switch(first).schedule.plan_sets[0]
+    assert town.street.life("plan-set", set_id, soon_ms) is Life.APPROVED
+    with pytest.raises(StateError, match="is committed"):
+        decisions.cancel(town.street, town.city, second, by="x", now_ms=at_ms + 1)
+
+
+def test_what_is_planned_for_days_ahead_does_not_hinder_what_is_needed_now() -> None:
+    town = Town().running()
+    at_ms = NOW_MS + DAYS_MS
+    planned(town, at_ms)
+    between = town.approved_set(tuple(plan(key, 10) for key in "abcd"))
+    first, _ = town.activate(between, NOW_MS + 2_000)
+    moment_ms = town.street.switch(first).activate_at_ms
+    assert moment_ms == NOW_MS + 2_000 + 2 * CYCLE_MS
+    town.acknowledge(first, "a", "b", "c")
+    town.tick(NOW_MS + 3_000)
+    assert town.street.in_force("a", moment_ms).plan == plan("a", 10)
+    assert town.street.in_force("a", moment_ms).until_ms == at_ms
+    assert town.street.in_force("a", at_ms).plan == plan("a", 20)
+
+
+def test_no_switch_comes_in_before_the_group_is_in_step_with_the_one_before() -> None:
+    town = Town().running()
+    planned(town, NOW_MS + 4 * CYCLE_MS)
+    between = town.approved_set(tuple(plan(key, 10) for key in "abcd"))
+    now_ms = NOW_MS + 2_000
+    with pytest.raises(InvalidInputError, match="goes over by switch"):
+        town.activate(between, now_ms, NOW_MS + 3 * CYCLE_MS)
+    first, _ = town.activate(between, now_ms)
+    assert town.street.switch(first).activate_at_ms == NOW_MS + 4 * CYCLE_MS
+
+
+def test_rolling_back_cancels_what_is_committed_ahead_and_goes_back_the_next_time() -> None:
+    town = Town().running()
+    old = town.street.in_force("a", NOW_MS).switch.schedule.id
+    town.street.known = set()
+    town.activate(town.approved_set(PLANS), NOW_MS)
+    now_ms = NOW_MS + 3 * CYCLE_MS
+    running = town.street.in_force("a", now_ms).switch.schedule.id
+    ahead = town.approved_set(tuple(plan(key, 10) for key in "abcd"))
+    ids = town.activate(ahead, now_ms, now_ms + DAYS_MS)
+    town.do(lambda s: decisions.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
+    assert {town.street.switch(key).state for key in ids} == {SwitchState.CANCELLED}
+    assert town.street.in_force("a", now_ms + 2 * DAYS_MS).switch.schedule.id == running
+    town.do(lambda s: decisions.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
+    later_ms = now_ms + 2 * CYCLE_MS
+    assert town.street.in_force("a", later_ms).switch.schedule.id == old
+
+
+def test_rolling_back_shortly_before_a_switch_leads_back_to_what_runs_still() -> None:
+    town = Town().running()
+    old = town.street.in_force("a", NOW_MS).switch.schedule.id
+    town.street.known = set()
+    town.activate(town.approved_set(PLANS), NOW_MS)
+    now_ms = NOW_MS + 2 * CYCLE_MS - 5_000
+    assert town.street.in_force("a", now_ms).switch.schedule.id == old
+    town.do(lambda s: decisions.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
+    later_ms = now_ms + 3 * CYCLE_MS
+    assert town.street.in_force("a", later_ms).switch.schedule.id == old
 
 
 def test_a_controller_that_comes_back_learns_what_it_missed_and_no_more() -> None:

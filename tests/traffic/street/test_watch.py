@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from tests.traffic.small_plans import plan
 from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
 from traffic.street import decisions
 from traffic.street.events import AlarmCleared, AlarmRaised
@@ -70,6 +71,21 @@ def test_where_enabled_it_is_applied_but_not_twice_in_a_quarter_of_an_hour() -> 
     town.tick(soon_ms + 1)
     assert town.street.in_force("b", soon_ms + 3 * CYCLE_MS).plan is None
     assert town.street.in_force("d", soon_ms + 3 * CYCLE_MS).plan is not None
+
+
+def test_what_is_planned_for_days_ahead_is_neither_waited_for_nor_replaced() -> None:
+    town = Town().running()
+    town.do(lambda s: decisions.set_auto_apply(s, True, "李工", NOW_MS))
+    town.street.known = set()
+    far_ms = NOW_MS + 3 * 86_400_000
+    town.activate(town.approved_set(tuple(plan(key, 20) for key in "abcd")), NOW_MS, far_ms)
+    for _ in range(3):
+        report(town, NOW_MS, clock_error_ms=5_000)
+    town.tick(NOW_MS)
+    later_ms = NOW_MS + 2 * CYCLE_MS
+    assert town.street.in_force("a", later_ms).plan is None
+    assert town.street.in_force("b", later_ms).plan == plan("b", 0)
+    assert town.street.in_force("b", far_ms).plan == plan("b", 20)
 
 
 def test_faults_and_signals_that_stay_out_of_step_are_alarms() -> None:
