@@ -272,6 +272,7 @@ class Desk:
             acknowledged.discard(signal_id)
         else:
             acknowledged.add(signal_id)
+            refused.pop(signal_id, None)
 
     # -- reading
 

@@ -260,12 +260,21 @@ def cancel(
 def answer(
     street: Street, switch_id: str, acknowledged: Sequence[str], refused: Mapping[str, str]
 ) -> tuple[Event, ...]:
-    """Take note of what controllers say to a switch; what is known already is left out."""
+    """Take note of what controllers say to a switch; what is known already is left out.
+
+    The last word of each counts: who refuses what it had acknowledged has not acknowledged it.
+    """
     switch = street.switch(switch_id)
     own = set(switch.signals)
-    fresh = tuple(s for s in acknowledged if s in own and s not in switch.acknowledged)
+    fresh = tuple(
+        s
+        for s in acknowledged
+        if s in own and s not in refused and (s not in switch.acknowledged or s in switch.refused)
+    )
     against = tuple(
-        (s, why) for s, why in refused.items() if s in own and switch.refused.get(s) != why
+        (s, why)
+        for s, why in refused.items()
+        if s in own and (switch.refused.get(s) != why or s in switch.acknowledged)
     )
     return (Answered(switch_id, fresh, against),) if fresh or against else ()
 

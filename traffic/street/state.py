@@ -268,10 +268,13 @@ class Street:
                 )
             case Answered(switch_id, acknowledged, refused):
                 switch = self.switches[switch_id]
+                # The last word counts, whichever it is.
+                against = {k: v for k, v in switch.refused.items() if k not in acknowledged}
+                against.update(refused)
                 self.switches[switch_id] = replace(
                     switch,
-                    acknowledged=switch.acknowledged | set(acknowledged),
-                    refused={**switch.refused, **dict(refused)},
+                    acknowledged=(switch.acknowledged | set(acknowledged)) - dict(refused).keys(),
+                    refused=against,
                 )
             case Enrolled(signals):
                 self.known.update(signals)

@@ -16,7 +16,7 @@ from traffic.street.events import (
 from traffic.street.health import Alarm, AlarmKind, Health, HealthRules, alarms_of, wrong_clocks
 from traffic.street.records import Origin, Schedule
 from traffic.street.state import Street
-from traffic.street.switching import judge
+from traffic.street.switching import SwitchState, judge
 
 AUTHOR = "greenlot"
 SOURCE = "clock-watch"
@@ -58,8 +58,10 @@ def _alarms(
             now[signal_id, kind] = detail
     for switch in street.switches.values():
         for signal_id, why in switch.refused.items():
-            held = switch.is_open or street.switch_at(signal_id, now_ms) is switch
-            if held and signal_id not in switch.acknowledged:
+            is_committed = switch.state is SwitchState.COMMITTED
+            is_ahead = is_committed and switch.activate_at_ms > now_ms
+            is_held = street.switch_at(signal_id, now_ms) is switch
+            if switch.is_open or is_ahead or is_held:
                 now[signal_id, AlarmKind.REFUSED] = f"switch {switch.id}: {why}"
     for (signal_id, kind), detail in now.items():
         if (signal_id, kind) not in street.alarms:

@@ -62,6 +62,30 @@ def test_too_few_acknowledgements_postpone_and_list_the_silent() -> None:
     assert town.street.in_force("a", NOW_MS + 10**8).plan == plan("a", 0)
 
 
+def test_the_last_word_of_a_controller_counts() -> None:
+    town = Town().running()
+    first, _ = town.activate(town.approved_set(PLANS), NOW_MS)
+    town.acknowledge(first, "a", "b")
+    town.acknowledge(first, a="conflict: stage 1")
+    town.acknowledge(first, "c")
+    town.tick(NOW_MS + 1_000)
+    switch = town.street.switch(first)
+    assert switch.is_open, "a has taken its word back"
+    assert switch.missing("abcd") == ("a",)
+    assert ("a", "refused") in town.street.alarms
+    town.acknowledge(first, "a")
+    town.tick(NOW_MS + 2_000)
+    switch = town.street.switch(first)
+    assert (switch.state, dict(switch.refused)) == (SwitchState.COMMITTED, {})
+    assert not town.street.alarms
+    # Who finds out after all, once it is committed, is heard, too.
+    town.acknowledge(first, b="yellow: stage 1")
+    town.tick(NOW_MS + 3_000)
+    assert ("b", "refused") in town.street.alarms
+    assert town.street.switch(first).state is SwitchState.COMMITTED
+    assert town.acknowledge(first, b="yellow: stage 1") == ()
+
+
 def test_the_share_is_enough_and_who_missed_it_is_listed() -> None:
     town = Town()
     town.city = type(town.city)(

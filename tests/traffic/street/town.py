@@ -63,9 +63,9 @@ class Town:
         )
         return tuple(event.switch.id for event in happened)
 
-    def acknowledge(self, switch_id: str, *signals: str, **refused: str) -> None:
+    def acknowledge(self, switch_id: str, *signals: str, **refused: str) -> tuple[Event, ...]:
         """Controllers answer."""
-        self.do(lambda s: decisions.answer(s, switch_id, signals, refused))
+        return self.do(lambda s: decisions.answer(s, switch_id, signals, refused))
 
     def running(self, offset_s: int = 0) -> "Town":
         """Put a first plan in force everywhere; from now on everybody acknowledges."""
