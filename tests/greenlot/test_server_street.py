@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +320,28 @@ def test_a_wrong_clock_becomes_an_alarm_and_a_draft_and_a_silent_one_an_alarm_on
     clients.clock.advance_to(NOW_MS + 90_000)
     until(lambda: len(clients.signals.ListAlarms(alarms, timeout=5).alarms) == 2)
     assert get(clients, "B1", NOW_MS + 90_000).offset_s == 0
+
+
+def test_a_wrong_clock_of_the_server_is_one_alarm_and_no_draft(
+    clients: Clients, city: City
+) -> None:
+    activate(clients, plan_set=approved(clients, plans(city)).name)
+    for _ in range(3):
+        for key in SIGNALS:
+            clients.signals.ReportStatus(report(key, -3_000), timeout=5)
+
+    def found() -> Sequence[st.Alarm]:
+        return clients.signals.ListAlarms(st.ListAlarmsRequest(parent=CITY), timeout=5).alarms
+
+    until(lambda: len(found()) > 0)
+    (alarm,) = found()
+    assert (alarm.kind, alarm.signal) == (st.ALARM_KIND_SERVER_CLOCK, "")
+    for key in SIGNALS:
+        time.sleep(0.3)
+        clients.signals.ReportStatus(report(key), timeout=5)
+    until(lambda: not found())
+    listed = st.ListSchedulesRequest(parent=CITY)
+    assert len(clients.signals.ListSchedules(listed, timeout=5).schedules) == 1
 
 
 def test_schedules_run_by_day_and_by_date_and_a_plain_watcher_is_told(

@@ -35,6 +35,7 @@ ALARM_KINDS = {
     AlarmKind.FAULT: pb.ALARM_KIND_FAULT,
     AlarmKind.OUT_OF_STEP: pb.ALARM_KIND_OUT_OF_STEP,
     AlarmKind.REFUSED: pb.ALARM_KIND_REFUSED,
+    AlarmKind.SERVER_CLOCK: pb.ALARM_KIND_SERVER_CLOCK,
 }
 MODES: Mapping[str, "pb.ControllerMode.ValueType"] = {
     "start-up": pb.CONTROLLER_MODE_START_UP,
@@ -306,13 +307,14 @@ def report_from_proto(
         out_of_step_s=message.out_of_step_s,
         in_step=message.in_step,
         faults=tuple(message.faults),
+        round_trip_ms=round(message.round_trip_s * 1000),
     )
 
 
 def alarm_to_proto(alarm: Alarm, city_id: str) -> pb.Alarm:
     """Turn an alarm into its message."""
     return pb.Alarm(
-        signal=signal_name(city_id, alarm.signal_id),
+        signal=signal_name(city_id, alarm.signal_id) if alarm.signal_id else "",
         kind=ALARM_KINDS[alarm.kind],
         since=timestamp_from_ms(alarm.since_ms),
         detail=alarm.detail,

@@ -15,7 +15,7 @@ from traffic.io.street_messages import in_force_to_proto, program_to_proto
 from traffic.store import Commit, PlanStore, StaleError, StorageError
 from traffic.street.decisions import CityStreets, answer
 from traffic.street.events import AlarmCleared, Enrolled, Event, SwitchDecided, SwitchMade
-from traffic.street.health import AlarmKind, Health, HealthRules
+from traffic.street.health import AlarmKind, Health, HealthRules, clocks_of, forgiven
 from traffic.street.state import Street, signals_touched
 from traffic.street.switching import Switch, SwitchState
 from traffic.street.watch import tick
@@ -238,8 +238,13 @@ class Desk:
         self._looked = (self._looked + 1) % LOOKS
         known = tuple(self.healths.items())
         seen = dict(known[self._looked :: LOOKS])
-        seen |= {k: h for k, h in known if h.late_clocks >= self.rules.clock_reports}
-        await self.carry_out(lambda street: tick(street, self.city, seen, self.clock(), self.rules))
+        clocks = clocks_of(dict(known), self.clock(), self.rules)
+        if clocks.server_error_ms is not None:
+            self.healths |= {k: forgiven(h) for k, h in known if h.late_clocks > 1}
+        seen |= {k: self.healths[k] for k in clocks.wrong}
+        await self.carry_out(
+            lambda street: tick(street, self.city, seen, self.clock(), self.rules, clocks)
+        )
 
     def _answered(
         self,

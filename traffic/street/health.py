@@ -1,8 +1,9 @@
 """How controllers are: what they report, who has gone silent, whose clock is wrong."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from statistics import median
 
 from traffic.street.door import IN_STEP_CYCLES
 
@@ -15,6 +16,7 @@ class AlarmKind(StrEnum):
     FAULT = "fault"
     OUT_OF_STEP = "out-of-step"
     REFUSED = "refused"
+    SERVER_CLOCK = "server-clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,18 @@ class HealthRules:
         A clock is wrong when its error is larger in so many reports running.
     auto_every_ms
         A draft without a signal is put in force by itself at most that often.
+    suspect_share, suspect_least
+        Where more than that share of the controllers that are heard, and at least so many, have
+        clocks that are wrong the same way, it is the server's clock that is doubted; also where all
+        of them have, two or more.
     """
 
     silent_ms: int = 90_000
     clock_error_ms: int = 2_000
     clock_reports: int = 3
     auto_every_ms: int = 15 * 60_000
+    suspect_share: float = 0.2
+    suspect_least: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,8 @@ class Report:
         Whether it is in step now.
     faults
         For people; empty = none.
+    round_trip_ms
+        How long a call takes, as it measured: the clock's error is only half as sure as that.
     """
 
     signal_id: str
@@ -69,11 +79,16 @@ class Report:
     out_of_step_s: int
     in_step: bool
     faults: tuple[str, ...] = ()
+    round_trip_ms: int = 0
+
+    def has_wrong_clock(self, rules: HealthRules) -> bool:
+        """Whether its clock is wrong for sure, however long the report was on its way."""
+        return abs(self.clock_error_ms) - self.round_trip_ms / 2 > rules.clock_error_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that is wrong with a signal, since when and how."""
+    """Something that is wrong with a signal, since when and how; no signal = with the city's."""
 
     signal_id: str
     kind: AlarmKind
@@ -100,8 +115,7 @@ class Health:
 
     def reported(self, report: Report, rules: HealthRules) -> "Health":
         """Return what is known after one more report."""
-        wrong = abs(report.clock_error_ms) > rules.clock_error_ms
-        late = self.late_clocks + 1 if wrong else 0
+        late = self.late_clocks + 1 if report.has_wrong_clock(rules) else 0
         return Health(max(report.at_ms, self.heard_ms), report, late)
 
 
@@ -124,6 +138,43 @@ def alarms_of(
         yield AlarmKind.OUT_OF_STEP, f"{report.out_of_step_s} s out of step since its switch"
 
 
-def wrong_clocks(healths: Sequence[tuple[str, Health]], rules: HealthRules) -> tuple[str, ...]:
-    """Return the signals whose clocks are wrong, in order."""
-    return tuple(sorted(k for k, health in healths if health.late_clocks >= rules.clock_reports))
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Whose clocks are wrong, in order; or by how much the server's seems to be, None = it is not.
+
+    One clock against many: where many controllers say that they are ahead, or behind, by as much,
+    the server's own is doubted, and no controller is left out for it.
+    """
+
+    wrong: tuple[str, ...] = ()
+    server_error_ms: int | None = None
+
+
+def clocks_of(healths: Mapping[str, Health], now_ms: int, rules: HealthRules) -> Clocks:
+    """Return what the reports say of the clocks."""
+    heard = 0
+    ahead: list[int] = []
+    behind: list[int] = []
+    for health in healths.values():
+        report = health.report
+        if report is None or now_ms - report.at_ms >= rules.silent_ms:
+            continue
+        heard += 1
+        if health.late_clocks:
+            # All of them, not those of three reports running: some get there before the others.
+            (ahead if report.clock_error_ms > 0 else behind).append(report.clock_error_ms)
+    most = max(ahead, behind, key=len)
+    is_many = len(most) >= rules.suspect_least and len(most) > rules.suspect_share * heard
+    if is_many or (len(most) >= 2 and len(most) == heard):
+        return Clocks((), -round(median(most)))
+    late = (k for k, health in healths.items() if health.late_clocks >= rules.clock_reports)
+    return Clocks(tuple(sorted(late)))
+
+
+def forgiven(health: Health) -> Health:
+    """Return what is left of a controller's wrong clock while the server's is doubted.
+
+    One report, so that the doubt lasts as long as its reason: when the server's clock is right
+    again, nobody is left out for what was said before.
+    """
+    return health if health.late_clocks <= 1 else replace(health, late_clocks=1)

@@ -13,7 +13,15 @@ from traffic.street.events import (
     ScheduleMade,
     SwitchDecided,
 )
-from traffic.street.health import Alarm, AlarmKind, Health, HealthRules, alarms_of, wrong_clocks
+from traffic.street.health import (
+    Alarm,
+    AlarmKind,
+    Clocks,
+    Health,
+    HealthRules,
+    alarms_of,
+    clocks_of,
+)
 from traffic.street.records import Origin, Schedule
 from traffic.street.state import Street
 from traffic.street.switching import SwitchState, judge
@@ -28,12 +36,22 @@ def tick(
     healths: Mapping[str, Health],
     now_ms: int,
     rules: HealthRules,
+    clocks: Clocks | None = None,
 ) -> tuple[Event, ...]:
-    """Return what is due now."""
+    """Return what is due now.
+
+    Parameters
+    ----------
+    healths
+        Of the controllers that are looked at now: all, or some of them at a time.
+    clocks
+        What all controllers' reports say of the clocks; None = ``healths`` are all.
+    """
+    clocks = clocks or clocks_of(healths, now_ms, rules)
     return (
         *_decided(street, city, now_ms),
-        *_alarms(street, healths, now_ms, rules),
-        *_left_out(street, city, healths, now_ms, rules),
+        *_alarms(street, healths, now_ms, rules, clocks),
+        *_left_out(street, city, clocks, now_ms, rules),
     )
 
 
@@ -48,14 +66,24 @@ def _decided(street: Street, city: CityStreets, now_ms: int) -> Iterator[Event]:
 
 
 def _alarms(
-    street: Street, healths: Mapping[str, Health], now_ms: int, rules: HealthRules
+    street: Street,
+    healths: Mapping[str, Health],
+    now_ms: int,
+    rules: HealthRules,
+    clocks: Clocks,
 ) -> Iterator[Event]:
     now: dict[tuple[str, AlarmKind], str] = {}
+    if clocks.server_error_ms is not None:
+        error_s = clocks.server_error_ms / 1000
+        now["", AlarmKind.SERVER_CLOCK] = (
+            f"the server's clock seems wrong by {error_s:+.1f} s: many controllers say so"
+        )
     for signal_id, health in healths.items():
         switch = street.switch_at(signal_id, now_ms)
         cycle_s = 0 if switch is None else switch.cycle_ms // 1000
         for kind, detail in alarms_of(health, now_ms, rules, cycle_s):
-            now[signal_id, kind] = detail
+            if kind is not AlarmKind.CLOCK or signal_id in clocks.wrong:
+                now[signal_id, kind] = detail
     for switch in street.switches.values():
         for signal_id, why in switch.refused.items():
             is_committed = switch.state is SwitchState.COMMITTED
@@ -68,7 +96,7 @@ def _alarms(
             yield AlarmRaised(Alarm(signal_id, kind, now_ms, detail))
     for signal_id, kind in street.alarms:
         # Of whom nothing was heard since the start nothing is known: the alarm stays.
-        heard = signal_id in healths or kind is AlarmKind.REFUSED
+        heard = signal_id in healths or kind in (AlarmKind.REFUSED, AlarmKind.SERVER_CLOCK)
         if heard and (signal_id, kind) not in now:
             yield AlarmCleared(signal_id, kind, now_ms)
 
@@ -76,12 +104,12 @@ def _alarms(
 def _left_out(
     street: Street,
     city: CityStreets,
-    healths: Mapping[str, Health],
+    clocks: Clocks,
     now_ms: int,
     rules: HealthRules,
 ) -> Iterator[Event]:
     """Propose schedules without the signals whose clocks are wrong; apply them where enabled."""
-    wrong = wrong_clocks(list(healths.items()), rules)
+    wrong = clocks.wrong
     running: dict[str, Schedule] = {}
     for signal_id in wrong:
         switch = street.switch_at(signal_id, now_ms)

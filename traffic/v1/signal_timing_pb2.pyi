@@ -142,13 +142,19 @@ class _AlarmKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmKind.V
     ALARM_KIND_SILENT: _AlarmKind.ValueType  # 1
     """Nothing was heard for 90 s. The signal keeps its plan."""
     ALARM_KIND_CLOCK: _AlarmKind.ValueType  # 2
-    """The clock was wrong by more than 2 s in three reports running."""
+    """The clock was wrong by more than 2 s, and half a round trip, in three reports
+    running.
+    """
     ALARM_KIND_FAULT: _AlarmKind.ValueType  # 3
     """The controller reports a fault."""
     ALARM_KIND_OUT_OF_STEP: _AlarmKind.ValueType  # 4
     """Out of step for more than three cycles after a switch."""
     ALARM_KIND_REFUSED: _AlarmKind.ValueType  # 5
     """The controller will not show a plan."""
+    ALARM_KIND_SERVER_CLOCK: _AlarmKind.ValueType  # 6
+    """Of no signal: so many controllers' clocks are wrong the same way that the
+    server's own is doubted. No controller is left out for its clock meanwhile.
+    """
 
 class AlarmKind(_AlarmKind, metaclass=_AlarmKindEnumTypeWrapper):
     """What is wrong."""
@@ -157,13 +163,19 @@ ALARM_KIND_UNSPECIFIED: AlarmKind.ValueType  # 0
 ALARM_KIND_SILENT: AlarmKind.ValueType  # 1
 """Nothing was heard for 90 s. The signal keeps its plan."""
 ALARM_KIND_CLOCK: AlarmKind.ValueType  # 2
-"""The clock was wrong by more than 2 s in three reports running."""
+"""The clock was wrong by more than 2 s, and half a round trip, in three reports
+running.
+"""
 ALARM_KIND_FAULT: AlarmKind.ValueType  # 3
 """The controller reports a fault."""
 ALARM_KIND_OUT_OF_STEP: AlarmKind.ValueType  # 4
 """Out of step for more than three cycles after a switch."""
 ALARM_KIND_REFUSED: AlarmKind.ValueType  # 5
 """The controller will not show a plan."""
+ALARM_KIND_SERVER_CLOCK: AlarmKind.ValueType  # 6
+"""Of no signal: so many controllers' clocks are wrong the same way that the
+server's own is doubted. No controller is left out for its clock meanwhile.
+"""
 Global___AlarmKind: _TypeAlias = AlarmKind  # noqa: Y015
 
 @_typing.final
@@ -1294,7 +1306,7 @@ class ReportStatusRequest(_message.Message):
     """What decides its lamps."""
     round_trip_s: _builtins.float
     """Seconds that a round trip takes, as the controller measured it, 0 to 60; half
-    of it is taken off the clock's error.
+    of it is taken off the clock's error, which is only as sure as that half.
     """
     out_of_step_s: _builtins.int
     """Seconds since the last switch in which it showed something else than its plan."""
@@ -2555,7 +2567,7 @@ Global___ListAlarmsResponse: _TypeAlias = ListAlarmsResponse  # noqa: Y015
 
 @_typing.final
 class Alarm(_message.Message):
-    """Something that is wrong with a signal."""
+    """Something that is wrong, mostly with a signal."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2564,7 +2576,7 @@ class Alarm(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     signal: _builtins.str
-    """cities/{city}/signals/{signal}"""
+    """cities/{city}/signals/{signal}; empty = it is of no single signal."""
     kind: Global___AlarmKind.ValueType
     """What is wrong."""
     detail: _builtins.str

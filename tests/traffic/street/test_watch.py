@@ -6,7 +6,7 @@ from tests.traffic.small_plans import plan
 from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
 from traffic.street import decisions
 from traffic.street.events import AlarmCleared, AlarmRaised
-from traffic.street.health import AlarmKind, Health, Report
+from traffic.street.health import AlarmKind, Clocks, Health, HealthRules, Report, clocks_of
 from traffic.street.records import Life
 
 MINUTE_MS = 60_000
@@ -50,6 +50,59 @@ def test_three_wrong_clocks_running_propose_a_draft_without_the_signal_once() ->
     assert town.street.life("schedule", draft.id, NOW_MS) is Life.DRAFT
     assert town.street.in_force("a", NOW_MS + 10**7).switch.schedule == running
     assert town.tick(NOW_MS + 1) == (), "one draft is enough"
+
+
+def test_many_clocks_wrong_the_same_way_put_the_server_in_doubt_and_leave_nobody_out() -> None:
+    town = Town().running()
+    town.do(lambda s: decisions.set_auto_apply(s, True, "李工", NOW_MS))
+    town.street.known = set()
+    schedules = set(town.street.schedules)
+    for k in range(3):
+        for key in "abcd":
+            report(town, NOW_MS + k, key, clock_error_ms=-3_000 - k)
+            # One has three reports before the others have.
+            town.tick(NOW_MS + k)
+    (alarm,) = town.street.alarms.values()
+    assert (alarm.signal_id, alarm.kind) == ("", AlarmKind.SERVER_CLOCK)
+    assert "+3.0 s" in alarm.detail
+    # The server's clock is set right; the last one to report again is not left out either.
+    for key in "abcd":
+        for _ in range(3):
+            town.tick(NOW_MS + 10)
+        report(town, NOW_MS + 10, key, clock_error_ms=0)
+    town.tick(NOW_MS + 10)
+    assert not town.street.alarms
+    assert set(town.street.schedules) == schedules
+    assert town.street.in_force("a", NOW_MS + 10**7).plan is not None
+
+
+def test_clocks_that_are_wrong_in_different_ways_or_few_of_many_are_their_own() -> None:
+    rules = HealthRules()
+
+    def clocks(*errors_ms: int) -> Clocks:
+        rows = (replace(GOOD, clock_error_ms=error_ms) for error_ms in errors_ms)
+        healths = {
+            str(k): Health(NOW_MS, row, 3 if row.has_wrong_clock(rules) else 0)
+            for k, row in enumerate(rows)
+        }
+        return clocks_of(healths, NOW_MS, rules)
+
+    assert clocks(-3_000, 3_000) == Clocks(("0", "1"))
+    assert clocks(3_000) == Clocks(("0",))
+    assert clocks(3_000, 3_100) == Clocks((), -3_050)
+    assert clocks(3_000, 3_000, *[0] * 8) == Clocks(("0", "1"))
+    assert clocks(*[3_000] * 3, *[0] * 12) == Clocks(("0", "1", "2"))
+    assert clocks(*[3_000] * 3, *[0] * 11) == Clocks((), -3_000)
+
+
+def test_a_report_that_was_long_on_its_way_says_nothing_of_the_clock() -> None:
+    town = Town().running()
+    for _ in range(5):
+        # A slow server: what looks like a clock that is behind is the wait.
+        report(town, NOW_MS, clock_error_ms=-2_500, round_trip_ms=5_000)
+    assert town.healths["a"].late_clocks == 0
+    report(town, NOW_MS, clock_error_ms=-4_600, round_trip_ms=5_000)
+    assert town.healths["a"].late_clocks == 1
 
 
 def test_where_enabled_it_is_applied_but_not_twice_in_a_quarter_of_an_hour() -> None:

@@ -8,7 +8,7 @@ from traffic.street import decisions
 from traffic.street.decisions import CityStreets
 from traffic.street.events import Event
 from traffic.street.groups import Group
-from traffic.street.health import Health, HealthRules
+from traffic.street.health import Health, HealthRules, clocks_of, forgiven
 from traffic.street.records import Origin, PlanSet, all_week
 from traffic.street.state import Street
 from traffic.street.watch import tick
@@ -38,6 +38,8 @@ class Town:
 
     def tick(self, now_ms: int) -> tuple[Event, ...]:
         """Do what is due."""
+        if clocks_of(self.healths, now_ms, self.rules).server_error_ms is not None:
+            self.healths = {key: forgiven(health) for key, health in self.healths.items()}
         return self.do(lambda s: tick(s, self.city, self.healths, now_ms, self.rules))
 
     def approved_set(self, plans: tuple[TimingPlan, ...], now_ms: int = NOW_MS) -> str:
