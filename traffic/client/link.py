@@ -7,8 +7,8 @@ controller is.
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,12 +17,15 @@ import grpc
 from traffic.client.held_file import write_held
 from traffic.client.programs import held_switch
 from traffic.controller.controller import Controller, Status
+from traffic.controller.held import Held
 from traffic.errors import TrafficError
 from traffic.io.protobuf import signal_name, timestamp_from_ms
 from traffic.io.street_messages import MODES, record_name
 from traffic.street.switching import SwitchState
 from traffic.v1 import signal_timing_pb2 as pb
 from traffic.v1 import signal_timing_pb2_grpc
+
+Call = grpc.aio.UnaryStreamCall[pb.WatchPlansRequest, pb.WatchPlansResponse]
 
 CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -118,14 +121,23 @@ class Link:
         self._metadata = metadata
         self._on_trouble = on_trouble
         self._round_trip_s = 0.0
+        self._fault = ""
         self._answers: dict[str, str] = {}
         self._stub = signal_timing_pb2_grpc.SignalTimingServiceStub(channel)
 
     async def run(self) -> None:
-        """Keep the link up until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch())
-            tasks.create_task(self._report())
+        """Keep the link up until cancelled, whatever goes wrong."""
+        while True:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._watch())
+                    tasks.create_task(self._report())
+            except* Exception as group:
+                # A mistake of ours, or a message nobody thought of: the lamps go on without.
+                for error in group.exceptions:
+                    self._on_trouble(f"unexpected: {type(error).__name__} {error}")
+            self.is_up = False
+            await self._time.sleep(self._rhythm.retry_s)
 
     async def _watch(self) -> None:
         wait_s = 0.2
@@ -138,7 +150,6 @@ class Link:
                     wait_s = 0.2
                 self._on_trouble(f"watch: {error.code().name}")
             except (TimeoutError, TrafficError, OSError) as error:
-                # What could not be kept is not acknowledged either.
                 self._on_trouble(f"watch: {type(error).__name__} {error}")
             self.is_up = False
             await self._time.sleep(wait_s * self._rng.uniform(0.5, 1.5))
@@ -165,31 +176,50 @@ class Link:
                     for switch in self.controller.held.switches:
                         if switch.state is SwitchState.PROPOSED or switch.refusal:
                             self._answers[switch.id] = switch.refusal
-                answers: dict[str, str] = {}
-                for row in message.switches:
-                    answers.update(await asyncio.to_thread(self._take, row))
-                if message.switches and self._path is not None:
-                    await asyncio.to_thread(self._write, self._path)
-                # Checked and kept: now it may be said.
-                self._answers.update(answers)
+                if message.switches:
+                    held, answers = await asyncio.to_thread(self._considered, message.switches)
+                    if not await self._kept(held, call):
+                        return
+                    self.controller.held = held
+                    # Checked and kept: now it may be said.
+                    self._answers.update(answers)
         finally:
             call.cancel()
 
-    def _take(self, row: pb.SignalSwitch) -> dict[str, str]:
-        """Check and take a switch in; return what is to be answered."""
-        if row.signal != self._name:
-            return {}
-        switch = held_switch(row, self._city_id)
-        refusal = self.controller.told(switch, self._time.now_ms())
-        return {switch.id: refusal} if switch.program is not None else {}
+    def _considered(self, rows: Iterable[pb.SignalSwitch]) -> tuple[Held, dict[str, str]]:
+        """Check switches; return what is held with them, and what is to be answered."""
+        held = self.controller.held
+        answers: dict[str, str] = {}
+        for row in rows:
+            if row.signal != self._name:
+                continue
+            switch = held_switch(row, self._city_id)
+            held, refusal = self.controller.considered(held, switch, self._time.now_ms())
+            if switch.program is not None:
+                answers[switch.id] = refusal
+        return held, answers
 
-    def _write(self, path: Path) -> None:
-        write_held(
-            self.controller.held,
-            path,
-            city_id=self._city_id,
-            signal_id=self.controller.signal.id,
-        )
+    async def _kept(self, held: Held, call: Call) -> bool:
+        """Write what is to be held, again and again; False = the watch has ended meanwhile.
+
+        Until it is on the disk the controller does not go by it, and acknowledges nothing: the next
+        watch begins where the disk is.
+        """
+        while self._path is not None:
+            try:
+                await asyncio.to_thread(self._write, held, self._path)
+                break
+            except OSError as error:
+                self._fault = f"cannot keep plans: {error.strerror or error}"
+                self._on_trouble(self._fault)
+            await self._time.sleep(self._rhythm.retry_s)
+            if call.done():
+                return False
+        self._fault = ""
+        return True
+
+    def _write(self, held: Held, path: Path) -> None:
+        write_held(held, path, city_id=self._city_id, signal_id=self.controller.signal.id)
 
     async def _report(self) -> None:
         """Say how the controller is, and answer what it was asked."""
@@ -207,7 +237,7 @@ class Link:
             if answer_ms is not None and now_ms >= answer_ms:
                 answer_ms = None
                 await self._say_answers()
-            status = self.controller.status()
+            status = self._status()
             changed = told is None or (
                 status.switch,
                 status.mode,
@@ -223,6 +253,11 @@ class Link:
                 if await self._say_status(status):
                     told = status
                 next_ms = now_ms + round(1000 * self._rhythm.report_s)
+
+    def _status(self) -> Status:
+        status = self.controller.status()
+        own = (self._fault,) if self._fault else ()
+        return replace(status, faults=(*own, *status.faults))
 
     async def _say_answers(self) -> None:
         for switch_id, refusal in list(self._answers.items()):

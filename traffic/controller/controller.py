@@ -35,8 +35,22 @@ class Status:
 NOTHING = Manual()
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What of ``held`` is wanted in ``[from_ms, until_ms)``; ``plan`` None = the own one."""
+
+    held: Held
+    from_ms: int
+    until_ms: int
+    switch: str
+    plan: TimingPlan | None
+
+
 class Controller:
     """The controller of one signal.
+
+    One thread steps it, another may tell it things: all that passes between them is ``held``, which
+    is replaced as a whole.
 
     Parameters
     ----------
@@ -62,21 +76,25 @@ class Controller:
         self.own_plan = own_plan or fixed_plan(signal)
         self.held = held or Held()
         self._machine = Machine(signal, self.own_plan, countdown_s=countdown_s)
-        self._switch = ""
         self._out_of_step_s = 0
-        self._plan: TimingPlan | None = None
-        self._until_ms = -1
-        self._from_ms = 0
+        self._wanted = _Wanted(self.held, 0, 0, "", None)
         self._shown = Shown("r" * signal.link_count, Mode.START_UP, False)
 
     def told(self, switch: HeldSwitch, now_ms: int) -> str:
         """Take a switch in; return why it is refused, or nothing if it is kept."""
+        self.held, refusal = self.considered(self.held, switch, now_ms)
+        return refusal
+
+    def considered(self, held: Held, switch: HeldSwitch, now_ms: int) -> tuple[Held, str]:
+        """Check a switch; return what is held with it, and why it is refused, or nothing.
+
+        The controller goes by it once ``held`` is set to it: what is to survive a power cut is
+        written before.
+        """
         if switch.program is not None:
-            refusal = why_not(self.signal, self.own_plan, self.held, switch.program)
+            refusal = why_not(self.signal, self.own_plan, held, switch.program)
             switch = replace(switch, refusal=refusal)
-        self.held = self.held.told(switch, now_ms)
-        self._until_ms = -1
-        return switch.refusal
+        return held.told(switch, now_ms), switch.refusal
 
     def step(self, now_ms: int, manual: Manual = NOTHING) -> Shown:
         """Show one second.
@@ -93,44 +111,45 @@ class Controller:
                 f"{manual.pre_empt}; the own plan has {len(self.own_plan.stages)} stages",
                 where="pre_empt",
             )
-        self._look(now_ms)
-        orders = Orders(
-            calendar.clock_s(now_ms), self._plan, manual.hold, manual.flash, manual.pre_empt
-        )
+        plan = self._look(now_ms).plan
+        orders = Orders(calendar.clock_s(now_ms), plan, manual.hold, manual.flash, manual.pre_empt)
         self._shown = self._machine.step(orders)
         self._out_of_step_s += not self._shown.in_step
         return self._shown
 
-    def _look(self, now_ms: int) -> None:
+    def _look(self, now_ms: int) -> _Wanted:
         """Find out which plan is wanted, where that may have changed."""
-        if self._from_ms <= now_ms < self._until_ms:
-            return
-        current = self.held.current(now_ms)
+        held, last = self.held, self._wanted
+        if held is last.held and last.from_ms <= now_ms < last.until_ms:
+            return last
+        current = held.current(now_ms)
         switch_id = "" if current is None else current.id
-        if switch_id != self._switch:
-            self._switch, self._out_of_step_s = switch_id, 0
+        if switch_id != last.switch:
+            self._out_of_step_s = 0
         # Looked at again at the next minute: a switch or a period begins on whole seconds.
-        self._from_ms, self._until_ms = now_ms, now_ms + 60_000
-        coming = [s.activate_at_ms for s in self.held.switches if s.activate_at_ms > now_ms]
-        self._plan = None
+        ends_ms = [now_ms + 60_000]
+        ends_ms += [s.activate_at_ms for s in held.switches if s.activate_at_ms > now_ms]
+        plan = None
         if current is not None and current.program is not None:
-            self._plan = current.program.plan_at(now_ms)
+            plan = current.program.plan_at(now_ms)
             until_ms = calendar.running(current.program.schedule, now_ms).until_ms
-            coming += [] if until_ms is None else [until_ms]
-        self._until_ms = min([self._until_ms, *coming])
+            ends_ms += [] if until_ms is None else [until_ms]
+        self._wanted = _Wanted(held, now_ms, min(ends_ms), switch_id, plan)
+        return self._wanted
 
     @property
     def plan(self) -> TimingPlan:
         """The plan that is wanted now."""
-        return self.own_plan if self._plan is None else self._plan
+        return self._wanted.plan or self.own_plan
 
     def status(self) -> Status:
         """Return how it is now."""
+        wanted = self._wanted
         faults = [str(violation) for violation in self._machine.faults]
         if self._machine.no_way:
             faults.append(self._machine.no_way)
         return Status(
-            self._switch if self._plan is not None else "",
+            wanted.switch if wanted.plan is not None else "",
             self.held.revision,
             self._shown.mode,
             self._out_of_step_s,

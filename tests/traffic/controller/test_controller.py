@@ -62,6 +62,24 @@ def test_it_runs_its_own_plan_until_it_is_told_another() -> None:
     assert controller.status().out_of_step_s <= 3 * PLAN.cycle_s
 
 
+def test_a_word_that_comes_while_it_looks_is_not_lost() -> None:
+    """The link's thread tells of a switch at the very moment at which the lamps look."""
+    controller = Controller(ONE)
+
+    class Told(dict[str, TimingPlan]):
+        def get(self, *given: object) -> TimingPlan | None:  # type: ignore[override]
+            if controller.held.switches[-1].id != "4":
+                controller.told(switch(4, 110, program(PLAN)), MIDNIGHT_MS + 100_000)
+            return None
+
+    held = Held().told(switch(3, 100, Program(all_week("0", "1", NOBODY), Told())), MIDNIGHT_MS)
+    controller.held = held
+    run(controller, 100, 10)
+    assert controller.plan == controller.own_plan
+    run(controller, 110, 1)
+    assert controller.plan == PLAN
+
+
 def test_what_is_only_proposed_or_was_cancelled_is_never_shown() -> None:
     controller = Controller(ONE)
     now_ms = MIDNIGHT_MS
