@@ -153,6 +153,29 @@ def test_a_controller_has_its_own_signals_alone(server: Secured) -> None:
     assert code_of(stub.WatchPlans, st.WatchPlansRequest(parent=CITY, signals=[own])) is CODE.OK
 
 
+def test_an_engineer_who_watches_is_no_controller_that_is_waited_for(server: Secured) -> None:
+    engineer = server.as_("engineer").signals
+
+    def heard() -> set[str]:
+        asked = st.ListSignalStatusRequest(parent=CITY)
+        rows = engineer.ListSignalStatus(asked, timeout=20).statuses
+        return {row.signal for row in rows if row.HasField("heard_time")}
+
+    before = heard()
+    for names in ([], [f"{CITY}/signals/C2"]):
+        watch = engineer.WatchPlans(
+            st.WatchPlansRequest(parent=CITY, signals=names, programs=True), timeout=20
+        )
+        next(watch)
+        watch.cancel()
+    assert heard() == before
+    own = st.WatchPlansRequest(parent=CITY, signals=[f"{CITY}/signals/A1"], programs=True)
+    watch = server.as_("controller").signals.WatchPlans(own, timeout=20)
+    next(watch)
+    watch.cancel()
+    assert heard() == before | {f"{CITY}/signals/A1"}
+
+
 def test_one_callers_answer_is_not_anothers(server: Secured) -> None:
     """The same request id, from two callers, is two requests."""
     request = booking_request()

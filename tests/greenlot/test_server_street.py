@@ -21,6 +21,7 @@ from tests.greenlot.test_server import CITY, Clients, refusal
 from traffic.controller.controller import fixed_plan
 from traffic.io.protobuf import plan_from_proto, plan_to_proto, timestamp_from_ms
 from traffic.plan import TimingPlan
+from traffic.service import SignalTimingService
 from traffic.street.calendar import civil_date, midnight_ms
 from traffic.v1 import signal_timing_pb2 as st
 
@@ -386,6 +387,39 @@ def test_schedules_run_by_day_and_by_date_and_a_plain_watcher_is_told(
     watch.cancel()
 
 
+def heard(clients: Clients) -> dict[str, int]:
+    """When each controller was last heard of, of those that were."""
+    asked = st.ListSignalStatusRequest(parent=CITY)
+    return {
+        row.signal.rpartition("/")[2]: row.heard_time.ToMilliseconds()
+        for row in clients.signals.ListSignalStatus(asked, timeout=5).statuses
+        if row.HasField("heard_time")
+    }
+
+
+def test_a_watch_is_heard_of_as_it_begins_and_its_heartbeats_keep_nobody_alive(
+    clients: Clients, city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SignalTimingService, "heartbeat_s", 0.1)
+    watch = clients.signals.WatchPlans(
+        st.WatchPlansRequest(parent=CITY, signals=[f"{CITY}/signals/A1"], programs=True), timeout=60
+    )
+    next(watch)
+    everybody = clients.signals.WatchPlans(
+        st.WatchPlansRequest(parent=CITY, programs=True), timeout=60
+    )
+    next(everybody)
+    assert heard(clients) == {"A1": NOW_MS}
+    clients.clock.advance_to(NOW_MS + 90_000)
+    for _ in range(4):
+        next(watch)
+    assert heard(clients) == {"A1": NOW_MS}
+    alarms = st.ListAlarmsRequest(parent=CITY)
+    until(lambda: len(clients.signals.ListAlarms(alarms, timeout=5).alarms) == 1, 30)
+    watch.cancel()
+    everybody.cancel()
+
+
 def test_detector_counts_are_streamed_and_listed(clients: Clients) -> None:
     def rows() -> Iterator[st.ReportDetectorCountsRequest]:
         for k in range(3):
@@ -404,6 +438,8 @@ def test_detector_counts_are_streamed_and_listed(clients: Clients) -> None:
         st.ListDetectorCountsRequest(signal=f"{CITY}/signals/B1"), timeout=5
     )
     assert [count.volume for count in kept.counts] == [12]
+    # A gateway that counts is no controller: nobody is waited for, nobody seems to be there.
+    assert not heard(clients)
     bad = st.DetectorCount(lane="x", duration_s=60, volume=601)
     bad.begin.FromMilliseconds(NOW_MS)
     request = st.ReportDetectorCountsRequest(signal=f"{CITY}/signals/B1", counts=[bad])

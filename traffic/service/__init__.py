@@ -65,6 +65,8 @@ class SignalTimingService(
         Now, in UTC epoch milliseconds.
     caller
         Who makes the call that is under way, as the server knows him; empty = nobody in particular.
+    is_controller
+        Whether who makes the call that is under way may be a controller, who is waited for.
     """
 
     def __init__(
@@ -77,7 +79,9 @@ class SignalTimingService(
         store: PlanStore,
         clock: Callable[[], int],
         caller: Callable[[], str] = lambda: "",
+        is_controller: Callable[[], bool] = lambda: True,
     ) -> None:
+        self.is_controller = is_controller
         self._city_id = city_id
         self._parent = f"cities/{city_id}"
         self._graph = graph

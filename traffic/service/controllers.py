@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from traffic.errors import InvalidInputError, NotFoundError, StoppingError
 from traffic.io.protobuf import ms_from_timestamp, timestamp_from_ms
@@ -21,6 +21,7 @@ class ControllerCalls:
     """What controllers call."""
 
     desk: Desk
+    is_controller: Callable[[], bool]
     heartbeat_s: float = HEARTBEAT_S
 
     async def GetPlan(self, request: pb.GetPlanRequest, context: Context) -> pb.TimingPlan:
@@ -48,6 +49,10 @@ class ControllerCalls:
         revision, told = request.revision, request.revision
         # What plan watchers hold of each signal, to tell when the time of day brings another.
         held: dict[str, tuple[int, str, int]] = {}
+        if request.programs and self.is_controller():
+            # Not with each heartbeat: that one was written says nothing of who should read it.
+            for signal_id in chosen:
+                desk.heard_of(signal_id)
         with desk.waiting(signals) as waiting:
             while not desk.is_ending:
                 now_ms = desk.clock()
@@ -55,8 +60,6 @@ class ControllerCalls:
                 if request.programs:
                     self._add_switches(answer, signals, told)
                     due_ms = math.inf
-                    for signal_id in signals:
-                        desk.heard_of(signal_id)
                 else:
                     due_ms = self._add_plans(answer, signals, told, held, now_ms)
                 told = max(told, desk.street.revision)
@@ -165,7 +168,6 @@ class ControllerCalls:
                 if count.lane not in lanes and len(lanes) >= MOST_COUNTS:
                     raise InvalidInputError(f"more than {MOST_COUNTS} lanes", where="counts")
                 lanes[count.lane] = count
-            desk.heard_of(signal_id)
             accepted += len(message.counts)
         return pb.ReportDetectorCountsResponse(accepted=accepted)
 

@@ -1006,7 +1006,9 @@ class WatchPlansRequest(_message.Message):
     """The last revision the client holds; 0 = none. Newer plans are sent at once."""
     programs: _builtins.bool
     """False: plans as they come into force. True: switches with whole programs, for
-    controllers that acknowledge and keep schedules themselves.
+    controllers that acknowledge and keep schedules themselves. Where a controller
+    names its signals, it is heard of with that, and from then on waited for; to be
+    heard of further it reports its status, at least every 60 s.
     """
     @_builtins.property
     def signals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -2483,8 +2485,8 @@ class SignalStatus(_message.Message):
     """Since its last switch."""
     @_builtins.property
     def heard_time(self) -> _timestamp_pb2.Timestamp:
-        """When anything was last heard of its controller; unset = not since this server
-        started.
+        """When the controller last reported, acknowledged, or began to watch; unset = not
+        since this server started.
         """
 
     @_builtins.property
