@@ -31,6 +31,7 @@ from traffic.street.events import (
     PlanSetMade,
     Retired,
     ScheduleMade,
+    Settled,
     SwitchDecided,
     SwitchMade,
 )
@@ -58,6 +59,7 @@ EVERYTHING: tuple[Event, ...] = (
     SwitchMade(SWITCH),
     Answered("3", ("a",), (("b", "yellow: stage 1: 2 s"),)),
     SwitchDecided("3", SwitchState.PROPOSED, 90_000, ("b",)),
+    Settled("3", (("a", 41), ("b", 0))),
     Enrolled(("a", "b"), 4),
     AlarmRaised(Alarm("a", AlarmKind.CLOCK, 5, "clock wrong by +3.0 s")),
     AlarmCleared("a", AlarmKind.CLOCK, 6),

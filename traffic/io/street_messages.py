@@ -36,6 +36,7 @@ ALARM_KINDS = {
     AlarmKind.OUT_OF_STEP: pb.ALARM_KIND_OUT_OF_STEP,
     AlarmKind.REFUSED: pb.ALARM_KIND_REFUSED,
     AlarmKind.SERVER_CLOCK: pb.ALARM_KIND_SERVER_CLOCK,
+    AlarmKind.OTHER_PLAN: pb.ALARM_KIND_OTHER_PLAN,
 }
 MODES: Mapping[str, "pb.ControllerMode.ValueType"] = {
     "start-up": pb.CONTROLLER_MODE_START_UP,
@@ -227,9 +228,7 @@ def switch_to_proto(
     silent: Sequence[str] = switch.silent
     if switch.is_open:
         silent = switch.missing(street.known)
-    out = []
-    if switch.state is SwitchState.COMMITTED and now_ms >= switch.activate_at_ms:
-        out = list(_out_of_step(switch, street, healths, now_ms, city_id))
+    out, unheard = _after(switch, street, healths, now_ms)
     return pb.Switch(
         name=record_name(city_id, "switches", switch.id),
         group=switch.group,
@@ -247,20 +246,42 @@ def switch_to_proto(
             pb.SwitchRefusal(signal=signal_name(city_id, key), reason=why)
             for key, why in sorted(switch.refused.items())
         ],
-        out_of_step=out,
+        out_of_step=_seconds(out, city_id),
+        unheard=[signal_name(city_id, key) for key in unheard],
+        settled=_seconds(switch.settled, city_id),
     )
 
 
-def _out_of_step(
-    switch: Switch, street: Street, healths: Mapping[str, Health], now_ms: int, city_id: str
-) -> Iterable[pb.OutOfStep]:
+def _seconds(by_signal: Mapping[str, int], city_id: str) -> list[pb.OutOfStep]:
+    return [
+        pb.OutOfStep(signal=signal_name(city_id, key), out_of_step_s=seconds)
+        for key, seconds in sorted(by_signal.items())
+    ]
+
+
+def _after(
+    switch: Switch, street: Street, healths: Mapping[str, Health], now_ms: int
+) -> tuple[dict[str, int], list[str]]:
+    """Return who is not in step with a switch, for how many seconds; and who has said nothing."""
+    out: dict[str, int] = {}
+    unheard: list[str] = []
+    if switch.state is not SwitchState.COMMITTED or now_ms < switch.activate_at_ms:
+        return out, unheard
     for signal_id in switch.signals:
-        if street.switch_at(signal_id, now_ms) is not switch or signal_id not in street.known:
+        if signal_id not in street.known or street.switch_at(signal_id, now_ms) is not switch:
             continue
-        report = healths[signal_id].report if signal_id in healths else None
-        if report is None or report.switch != switch.id or not report.in_step:
-            seconds = 0 if report is None or report.switch != switch.id else report.out_of_step_s
-            yield pb.OutOfStep(signal=signal_name(city_id, signal_id), out_of_step_s=seconds)
+        health = healths.get(signal_id)
+        report = None if health is None else health.report
+        if report is None or report.at_ms < switch.activate_at_ms:
+            # Settled: it has told another server, or this one before it was started again.
+            if signal_id not in switch.settled:
+                unheard.append(signal_id)
+        elif report.switch != switch.id:
+            if report.switch or street.in_force(signal_id, now_ms).plan is not None:
+                out[signal_id] = (now_ms - switch.activate_at_ms) // 1000
+        elif health is not None and health.off_since_ms is not None:
+            out[signal_id] = report.out_of_step_s
+    return out, unheard
 
 
 def status_to_proto(signal_id: str, health: Health | None, city_id: str) -> pb.SignalStatus:

@@ -72,6 +72,14 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """Signals have come into step with a switch, after so many seconds out of step each."""
+
+    id: str
+    out_of_step_s: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Enrolled:
     """Controllers were heard of for the first time: from now on they are waited for."""
 
@@ -120,6 +128,7 @@ Event = (
     | SwitchMade
     | SwitchDecided
     | Answered
+    | Settled
     | Enrolled
     | AlarmRaised
     | AlarmCleared

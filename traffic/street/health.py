@@ -7,6 +7,9 @@ from statistics import median
 
 from traffic.street.door import IN_STEP_CYCLES
 
+STEADY_MODES = ("plan", "own-plan")
+"""Modes in which a controller shows a plan, as ``traffic.controller.machine.Mode`` names them."""
+
 
 class AlarmKind(StrEnum):
     """What is wrong with a signal."""
@@ -17,6 +20,7 @@ class AlarmKind(StrEnum):
     OUT_OF_STEP = "out-of-step"
     REFUSED = "refused"
     SERVER_CLOCK = "server-clock"
+    OTHER_PLAN = "other-plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +105,15 @@ class Health:
     """What is known of one controller.
 
     ``late_clocks`` counts the reports running in which its clock was wrong; ``heard_ms`` is when
-    anything was last heard of it, or, with ``is_waited_for``, since when something should be.
+    anything was last heard of it, or, with ``is_waited_for``, since when something should be;
+    ``off_since_ms`` since when it has not shown a plan in step, None = it does.
     """
 
     heard_ms: int
     report: Report | None = None
     late_clocks: int = 0
     is_waited_for: bool = False
+    off_since_ms: int | None = None
 
     def heard(self, now_ms: int) -> "Health":
         """Return the same, heard of now."""
@@ -116,13 +122,36 @@ class Health:
     def reported(self, report: Report, rules: HealthRules) -> "Health":
         """Return what is known after one more report."""
         late = self.late_clocks + 1 if report.has_wrong_clock(rules) else 0
-        return Health(max(report.at_ms, self.heard_ms), report, late)
+        heard_ms = max(report.at_ms, self.heard_ms)
+        return Health(heard_ms, report, late, off_since_ms=self._off_since_ms(report))
+
+    def _off_since_ms(self, report: Report) -> int | None:
+        if report.in_step and report.mode in STEADY_MODES:
+            return None
+        if self.off_since_ms is not None:
+            return self.off_since_ms
+        before = self.report
+        is_same = before is not None and before.switch == report.switch
+        fresh_s = report.out_of_step_s - (before.out_of_step_s if before and is_same else 0)
+        return report.at_ms - 1000 * max(0, fresh_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a signal is to run: a switch's plan, or its controller's own, since when.
+
+    ``switch`` empty = its own; ``cycle_s`` is the longest cycle concerned.
+    """
+
+    switch: str
+    since_ms: int
+    cycle_s: int
 
 
 def alarms_of(
-    health: Health, now_ms: int, rules: HealthRules, cycle_s: int
+    health: Health, now_ms: int, rules: HealthRules, wanted: Wanted | None
 ) -> Iterator[tuple[AlarmKind, str]]:
-    """Yield what is wrong with a signal now, whose plan has this cycle."""
+    """Yield what is wrong with a signal now; ``wanted`` None = nothing was put in force for it."""
     silent_ms = now_ms - health.heard_ms
     if silent_ms >= rules.silent_ms:
         yield AlarmKind.SILENT, f"nothing heard for {rules.silent_ms // 1000} s or more"
@@ -133,9 +162,19 @@ def alarms_of(
         yield AlarmKind.CLOCK, f"clock wrong by {report.clock_error_ms / 1000:+.1f} s"
     if report.faults:
         yield AlarmKind.FAULT, "; ".join(report.faults)
-    late = report.out_of_step_s > IN_STEP_CYCLES * cycle_s
-    if report.mode == "plan" and not report.in_step and late:
-        yield AlarmKind.OUT_OF_STEP, f"{report.out_of_step_s} s out of step since its switch"
+    if wanted is None:
+        return
+    patience_ms = 1000 * IN_STEP_CYCLES * wanted.cycle_s
+    if report.switch != wanted.switch and report.at_ms - wanted.since_ms > patience_ms:
+        runs, expected = (
+            f"switch {k}" if k else "its own plan" for k in (report.switch, wanted.switch)
+        )
+        yield AlarmKind.OTHER_PLAN, f"runs {runs}; expected {expected}"
+    off_ms = health.off_since_ms
+    if off_ms is not None and report.at_ms - max(off_ms, wanted.since_ms) > patience_ms:
+        mode = "" if report.mode == "plan" else f" ({report.mode})"
+        off_s = (report.at_ms - max(off_ms, wanted.since_ms)) // 1000
+        yield AlarmKind.OUT_OF_STEP, f"out of step{mode} for {off_s} s or more"
 
 
 @dataclass(frozen=True, slots=True)

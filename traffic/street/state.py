@@ -23,6 +23,7 @@ from traffic.street.events import (
     PlanSetMade,
     Retired,
     ScheduleMade,
+    Settled,
     SwitchDecided,
     SwitchMade,
 )
@@ -276,6 +277,10 @@ class Street:
                     acknowledged=(switch.acknowledged | set(acknowledged)) - dict(refused).keys(),
                     refused=against,
                 )
+            case Settled(switch_id, out_of_step_s):
+                switch = self.switches[switch_id]
+                settled = {**switch.settled, **dict(out_of_step_s)}
+                self.switches[switch_id] = replace(switch, settled=settled)
             case Enrolled(signals):
                 self.known.update(signals)
             case AlarmRaised(alarm):

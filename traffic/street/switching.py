@@ -81,6 +81,8 @@ class Switch:
         Signals whose controllers will not show it, with the reason.
     silent
         Who had not answered when it was last decided.
+    settled
+        How many seconds out of step it cost each signal that has come into step with it.
     """
 
     id: str
@@ -97,6 +99,7 @@ class Switch:
     acknowledged: frozenset[str] = frozenset()
     refused: Mapping[str, str] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
+    settled: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:

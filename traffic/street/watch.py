@@ -11,6 +11,7 @@ from traffic.street.events import (
     AutoApplied,
     Event,
     ScheduleMade,
+    Settled,
     SwitchDecided,
 )
 from traffic.street.health import (
@@ -19,6 +20,7 @@ from traffic.street.health import (
     Clocks,
     Health,
     HealthRules,
+    Wanted,
     alarms_of,
     clocks_of,
 )
@@ -50,6 +52,7 @@ def tick(
     clocks = clocks or clocks_of(healths, now_ms, rules)
     return (
         *_decided(street, city, now_ms),
+        *_settled(street, healths, now_ms),
         *_alarms(street, healths, now_ms, rules, clocks),
         *_left_out(street, city, clocks, now_ms, rules),
     )
@@ -79,9 +82,8 @@ def _alarms(
             f"the server's clock seems wrong by {error_s:+.1f} s: many controllers say so"
         )
     for signal_id, health in healths.items():
-        switch = street.switch_at(signal_id, now_ms)
-        cycle_s = 0 if switch is None else switch.cycle_ms // 1000
-        for kind, detail in alarms_of(health, now_ms, rules, cycle_s):
+        wanted = _wanted(street, signal_id, health, now_ms)
+        for kind, detail in alarms_of(health, now_ms, rules, wanted):
             if kind is not AlarmKind.CLOCK or signal_id in clocks.wrong:
                 now[signal_id, kind] = detail
     for switch in street.switches.values():
@@ -99,6 +101,33 @@ def _alarms(
         heard = signal_id in healths or kind in (AlarmKind.REFUSED, AlarmKind.SERVER_CLOCK)
         if heard and (signal_id, kind) not in now:
             yield AlarmCleared(signal_id, kind, now_ms)
+
+
+def _wanted(street: Street, signal_id: str, health: Health, now_ms: int) -> Wanted | None:
+    switch = street.switch_at(signal_id, now_ms)
+    if switch is None:
+        return None
+    cycle_s = switch.cycle_ms // 1000
+    if health.report is not None and not health.report.switch:
+        # It runs its own plan. Whether it is to, is looked up only now: thousands are asked about.
+        entry = street.in_force(signal_id, now_ms)
+        return Wanted("" if entry.plan is None else switch.id, entry.from_ms, cycle_s)
+    return Wanted(switch.id, switch.activate_at_ms, cycle_s)
+
+
+def _settled(street: Street, healths: Mapping[str, Health], now_ms: int) -> Iterator[Event]:
+    """Note what a switch has cost each signal, once that is in step."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for signal_id, health in healths.items():
+        report = health.report
+        if report is None or not report.switch or health.off_since_ms is not None:
+            continue
+        switch = street.switch_at(signal_id, now_ms)
+        if switch is None or switch.id != report.switch or signal_id in switch.settled:
+            continue
+        found.setdefault(switch.id, []).append((signal_id, report.out_of_step_s))
+    for switch_id, seconds in found.items():
+        yield Settled(switch_id, tuple(sorted(seconds)))
 
 
 def _left_out(

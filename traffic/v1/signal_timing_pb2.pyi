@@ -148,12 +148,18 @@ class _AlarmKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmKind.V
     ALARM_KIND_FAULT: _AlarmKind.ValueType  # 3
     """The controller reports a fault."""
     ALARM_KIND_OUT_OF_STEP: _AlarmKind.ValueType  # 4
-    """Out of step for more than three cycles after a switch."""
+    """Out of step for more than three cycles: after a switch, or held by hand,
+    flashing, in an emergency.
+    """
     ALARM_KIND_REFUSED: _AlarmKind.ValueType  # 5
     """The controller will not show a plan."""
     ALARM_KIND_SERVER_CLOCK: _AlarmKind.ValueType  # 6
     """Of no signal: so many controllers' clocks are wrong the same way that the
     server's own is doubted. No controller is left out for its clock meanwhile.
+    """
+    ALARM_KIND_OTHER_PLAN: _AlarmKind.ValueType  # 7
+    """The controller runs another switch's plan, or its own, more than three cycles
+    after it was to go over.
     """
 
 class AlarmKind(_AlarmKind, metaclass=_AlarmKindEnumTypeWrapper):
@@ -169,12 +175,18 @@ running.
 ALARM_KIND_FAULT: AlarmKind.ValueType  # 3
 """The controller reports a fault."""
 ALARM_KIND_OUT_OF_STEP: AlarmKind.ValueType  # 4
-"""Out of step for more than three cycles after a switch."""
+"""Out of step for more than three cycles: after a switch, or held by hand,
+flashing, in an emergency.
+"""
 ALARM_KIND_REFUSED: AlarmKind.ValueType  # 5
 """The controller will not show a plan."""
 ALARM_KIND_SERVER_CLOCK: AlarmKind.ValueType  # 6
 """Of no signal: so many controllers' clocks are wrong the same way that the
 server's own is doubted. No controller is left out for its clock meanwhile.
+"""
+ALARM_KIND_OTHER_PLAN: AlarmKind.ValueType  # 7
+"""The controller runs another switch's plan, or its own, more than three cycles
+after it was to go over.
 """
 Global___AlarmKind: _TypeAlias = AlarmKind  # noqa: Y015
 
@@ -2047,6 +2059,8 @@ class Switch(_message.Message):
     SILENT_FIELD_NUMBER: _builtins.int
     REFUSALS_FIELD_NUMBER: _builtins.int
     OUT_OF_STEP_FIELD_NUMBER: _builtins.int
+    UNHEARD_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """cities/{city}/switches/{number}"""
     group: _builtins.str
@@ -2090,7 +2104,19 @@ class Switch(_message.Message):
     @_builtins.property
     def out_of_step(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutOfStep]:
         """After activate_at: signals whose controllers say that they do not run it in
-        step, or have said nothing since.
+        step. Of who runs something else: the seconds since activate_at.
+        """
+
+    @_builtins.property
+    def unheard(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """After activate_at: signals whose controllers have not reported to this server
+        since. Where several servers share a database, they may have to another.
+        """
+
+    @_builtins.property
+    def settled(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutOfStep]:
+        """Signals that have come into step with it, with the seconds out of step that it
+        cost them, as reported then; kept for good.
         """
 
     def __init__(
@@ -2110,10 +2136,12 @@ class Switch(_message.Message):
         silent: _abc.Iterable[_builtins.str] | None = ...,
         refusals: _abc.Iterable[Global___SwitchRefusal] | None = ...,
         out_of_step: _abc.Iterable[Global___OutOfStep] | None = ...,
+        unheard: _abc.Iterable[_builtins.str] | None = ...,
+        settled: _abc.Iterable[Global___OutOfStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["activate_at", b"activate_at", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "activate_at", b"activate_at", "author", b"author", "create_time", b"create_time", "group", b"group", "name", b"name", "out_of_step", b"out_of_step", "postponements", b"postponements", "refusals", b"refusals", "revision", b"revision", "schedule", b"schedule", "signals", b"signals", "silent", b"silent", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "activate_at", b"activate_at", "author", b"author", "create_time", b"create_time", "group", b"group", "name", b"name", "out_of_step", b"out_of_step", "postponements", b"postponements", "refusals", b"refusals", "revision", b"revision", "schedule", b"schedule", "settled", b"settled", "signals", b"signals", "silent", b"silent", "state", b"state", "unheard", b"unheard"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2147,7 +2175,7 @@ Global___SwitchRefusal: _TypeAlias = SwitchRefusal  # noqa: Y015
 
 @_typing.final
 class OutOfStep(_message.Message):
-    """A signal that is not in step with the switch's plans."""
+    """How long a signal is, or was, not in step with the switch's plans."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from tests.traffic.small_plans import plan
 from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
+from traffic.io.street_messages import switch_to_proto
 from traffic.street import decisions
-from traffic.street.events import AlarmCleared, AlarmRaised
+from traffic.street.events import AlarmCleared, AlarmRaised, Settled
 from traffic.street.health import AlarmKind, Clocks, Health, HealthRules, Report, clocks_of
 from traffic.street.records import Life
 
@@ -14,7 +15,9 @@ GOOD = Report("a", NOW_MS, "", "plan", 0, 0, True)
 
 
 def report(town: Town, now_ms: int, signal_id: str = "a", **changes: object) -> None:
-    said = replace(GOOD, signal_id=signal_id, at_ms=now_ms, **changes)
+    running = town.street.switch_at(signal_id, now_ms)
+    switch = "" if running is None else running.id
+    said = replace(GOOD, **{"signal_id": signal_id, "at_ms": now_ms, "switch": switch} | changes)
     known = town.healths.get(signal_id, Health(now_ms))
     town.healths[signal_id] = known.reported(said, town.rules)
 
@@ -26,12 +29,17 @@ def kinds(events: tuple) -> list[tuple[type, AlarmKind]]:
 
 def test_a_silent_controller_raises_one_alarm_and_nothing_else() -> None:
     town = Town().running()
-    before = {key: town.street.in_force(key, NOW_MS) for key in "abcd"}
+
+    def running() -> list[tuple[object, ...]]:
+        found = (town.street.in_force(key, NOW_MS) for key in "abcd")
+        return [(entry.plan, entry.switch.id, entry.until_ms) for entry in found]
+
+    before = running()
     report(town, NOW_MS)
-    assert town.tick(NOW_MS + 89_999) == ()
+    assert kinds(town.tick(NOW_MS + 89_999)) == []
     assert kinds(town.tick(NOW_MS + 90_000)) == [(AlarmRaised, AlarmKind.SILENT)]
     assert town.tick(NOW_MS + 200_000) == ()
-    assert {key: town.street.in_force(key, NOW_MS) for key in "abcd"} == before
+    assert running() == before
     report(town, NOW_MS + 210_000)
     assert kinds(town.tick(NOW_MS + 210_000)) == [(AlarmCleared, AlarmKind.SILENT)]
 
@@ -41,7 +49,7 @@ def test_three_wrong_clocks_running_propose_a_draft_without_the_signal_once() ->
     running = town.street.in_force("a", NOW_MS).switch.schedule
     for error_ms in (2_500, -2_500, 100, 2_001, 3_000):
         report(town, NOW_MS, clock_error_ms=error_ms)
-        assert town.tick(NOW_MS) == ()
+        assert kinds(town.tick(NOW_MS)) == []
     report(town, NOW_MS, clock_error_ms=2_100)
     town.tick(NOW_MS)
     assert ("a", AlarmKind.CLOCK) in town.street.alarms
@@ -143,14 +151,100 @@ def test_what_is_planned_for_days_ahead_is_neither_waited_for_nor_replaced() -> 
 
 def test_faults_and_signals_that_stay_out_of_step_are_alarms() -> None:
     town = Town().running()
-    report(town, NOW_MS, faults=("lamp 3",), in_step=False, out_of_step_s=181)
-    assert kinds(town.tick(NOW_MS)) == [
+    now_ms = NOW_MS + 200_000
+    report(town, now_ms, faults=("lamp 3",), in_step=False, out_of_step_s=181)
+    assert kinds(town.tick(now_ms)) == [
         (AlarmRaised, AlarmKind.FAULT),
         (AlarmRaised, AlarmKind.OUT_OF_STEP),
     ]
-    report(town, NOW_MS, in_step=True, out_of_step_s=181)
-    assert len(kinds(town.tick(NOW_MS))) == 2
+    report(town, now_ms, in_step=True, out_of_step_s=181)
+    assert len(kinds(town.tick(now_ms))) == 2
     assert not town.street.alarms
+
+
+def test_who_runs_something_else_after_a_switch_is_an_alarm_and_counted_as_out_of_step() -> None:
+    town = Town().running()
+    old = town.street.in_force("a", NOW_MS).switch.id
+    town.street.known = set()
+    first, second = town.activate(town.approved_set(tuple(plan(k, 20) for k in "abcd")), NOW_MS)
+    town.street.known = set("abcd")
+    at_ms = town.street.switch(first).activate_at_ms
+    hour_ms = at_ms + 60 * MINUTE_MS
+
+    def say(now_ms: int) -> None:
+        report(town, now_ms, "a", switch=old)
+        report(town, now_ms, "b", switch="", mode="own-plan")
+        flashed_s = (now_ms - at_ms) // 1000
+        report(town, now_ms, "c", mode="flashing", in_step=False, out_of_step_s=flashed_s)
+        report(town, now_ms, "d", out_of_step_s=41)
+
+    say(at_ms + 3 * CYCLE_MS)
+    assert kinds(town.tick(at_ms + 3 * CYCLE_MS)) == [], "there is time to get into step"
+    say(hour_ms)
+    town.tick(hour_ms)
+    details = {(key, kind): alarm.detail for (key, kind), alarm in town.street.alarms.items()}
+    assert details == {
+        ("a", AlarmKind.OTHER_PLAN): f"runs switch {old}; expected switch {first}",
+        ("b", AlarmKind.OTHER_PLAN): f"runs its own plan; expected switch {first}",
+        ("c", AlarmKind.OUT_OF_STEP): "out of step (flashing) for 3600 s or more",
+    }
+    for key in (first, second):
+        message = switch_to_proto(town.street.switch(key), town.street, town.healths, "x", hour_ms)
+        out = {row.signal[-1]: row.out_of_step_s for row in message.out_of_step}
+        settled = {row.signal[-1]: row.out_of_step_s for row in message.settled}
+        if key == first:
+            assert (out, settled) == ({"a": 3600, "b": 3600, "c": 3600}, {})
+        else:
+            assert (out, settled) == ({}, {"d": 41})
+    for key, cost_s in (("a", 12), ("b", 0), ("c", 3650)):
+        report(town, hour_ms + MINUTE_MS, key, out_of_step_s=cost_s)
+    town.tick(hour_ms + MINUTE_MS)
+    assert not town.street.alarms
+    # What came later does not change what the switch has cost.
+    report(town, hour_ms + 2 * MINUTE_MS, "a", out_of_step_s=99)
+    town.tick(hour_ms + 2 * MINUTE_MS)
+    assert town.street.switch(first).settled == {"a": 12, "b": 0, "c": 3650}
+
+
+def test_a_signal_that_is_to_run_its_own_plan_does_right_to() -> None:
+    town = Town().running()
+    town.street.known = set()
+    town.activate(town.approved_set((plan("a"), plan("b"), plan("c"))), NOW_MS)
+    schedule = replace(list(town.street.schedules.values())[-1], without=("a",))
+    town.street.schedules[schedule.id] = schedule
+    later_ms = NOW_MS + 10 * CYCLE_MS
+    town.activate(schedule.id, later_ms)
+    now_ms = later_ms + 20 * CYCLE_MS
+    assert town.street.in_force("a", now_ms).plan is None
+    report(town, now_ms, "a", switch="", mode="own-plan")
+    assert kinds(town.tick(now_ms)) == []
+
+
+def test_a_short_emergency_is_no_alarm_and_a_long_one_is() -> None:
+    town = Town().running()
+    now_ms = NOW_MS + 100 * CYCLE_MS
+    report(town, now_ms, out_of_step_s=500)
+    # The seconds add up over weeks; what counts is how long it lasts now.
+    for k in range(1, 8):
+        now_ms += MINUTE_MS // 2
+        report(town, now_ms, mode="pre-emption", in_step=k % 3 == 0, out_of_step_s=500 + 30 * k)
+        assert kinds(town.tick(now_ms)) == (
+            [(AlarmRaised, AlarmKind.OUT_OF_STEP)] if k == 7 else []
+        )
+
+
+def test_who_has_not_reported_here_since_a_switch_is_unheard_and_not_out_of_step() -> None:
+    town = Town().running()
+    switch = town.street.in_force("a", NOW_MS).switch
+    report(town, NOW_MS + 5_000, "a")
+    town.healths["b"] = Health(NOW_MS)
+    # Another server has heard c, and has written so.
+    town.do(lambda _: (Settled(switch.id, (("c", 7),)),))
+    now = switch_to_proto(
+        town.street.switch(switch.id), town.street, town.healths, "x", NOW_MS + 9_000
+    )
+    assert not now.out_of_step
+    assert list(now.unheard) == ["cities/x/signals/b"]
 
 
 def test_who_was_silent_for_a_day_is_not_waited_for() -> None:
