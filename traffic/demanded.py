@@ -1,6 +1,6 @@
 """What a city demands of its signals beyond, or instead of, what the network shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -59,22 +59,53 @@ class SafetyDemand:
 
 
 def with_demands(signal: Signal, demands: Iterable[SafetyDemand]) -> Signal:
-    """Return a signal that also keeps what the city demands of it.
+    """Return a signal that also keeps what the city demands of it, in whatever order.
 
     Raises
     ------
     InvalidInputError
         A demand names a link that the signal does not have, or that is no crossing where one is
-        meant.
+        meant; would mean nothing; or contradicts another one.
     """
+    demands = tuple(demands)
+    for _, why in mistakes(signal, demands):
+        raise InvalidInputError(why, where=f"signal {signal.id}")
     for demand in demands:
-        for link in (demand.link, demand.other):
-            if link is not None and not 0 <= link < signal.link_count:
-                raise InvalidInputError(
-                    f"no link {link}; it has {signal.link_count}", where=f"signal {signal.id}"
-                )
         signal = _with(signal, demand)
     return signal
+
+
+def mistakes(signal: Signal, demands: Sequence[SafetyDemand]) -> Iterator[tuple[int, str]]:
+    """Yield what is wrong with demands of one signal: the index of a demand, and why."""
+    seen: dict[tuple[str, int, int | None], float] = {}
+    conflict: dict[frozenset[int | None], str] = {}
+    for k, demand in enumerate(demands):
+        for link in (demand.link, demand.other):
+            if link is not None and not 0 <= link < signal.link_count:
+                yield k, f"no link {link}; it has {signal.link_count}"
+                return
+        if demand.kind == "crossing-length" and not any(
+            link.is_crossing for link in signal.at(demand.link)
+        ):
+            yield k, f"link {demand.link} is no crossing"
+        key = (demand.kind, demand.link, demand.other)
+        if seen.setdefault(key, demand.value) != demand.value:
+            yield k, f"{demand.kind} of link {demand.link} is {seen[key]:g} before; expected once"
+        if demand.kind in ("conflict", "no-conflict"):
+            kind = conflict.setdefault(_pair(demand), demand.kind)
+            if kind != demand.kind:
+                yield k, f"links {demand.link} and {demand.other} are a {kind} before"
+    for k, demand in enumerate(demands):
+        if demand.kind != "intergreen":
+            continue
+        is_foe = demand.other in signal.foes[demand.link]
+        if conflict.get(_pair(demand), "conflict" if is_foe else "no-conflict") != "conflict":
+            links = f"links {demand.link} and {demand.other}"
+            yield k, f"{links} do not conflict: no intergreen is kept; expected a conflict of them"
+
+
+def _pair(demand: SafetyDemand) -> frozenset[int | None]:
+    return frozenset((demand.link, demand.other))
 
 
 def _with(signal: Signal, demand: SafetyDemand) -> Signal:
@@ -84,8 +115,6 @@ def _with(signal: Signal, demand: SafetyDemand) -> Signal:
     if demand.kind == "may-stay-red":
         return replace(signal, may_stay_red=signal.may_stay_red | {a})
     if demand.kind == "crossing-length":
-        if not any(link.is_crossing for link in signal.at(a)):
-            raise InvalidInputError(f"link {a} is no crossing", where=f"signal {signal.id}")
         links = tuple(
             replace(link, length_m=demand.value) if link.index == a and link.is_crossing else link
             for link in signal.links

@@ -1,12 +1,12 @@
 """Reads a city's tables: corridors, turn counts, what it demands of signals (CSV, UTF-8)."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
 from traffic.corridors import Corridor, along_signals
-from traffic.demanded import DemandKind, SafetyDemand, with_demands
+from traffic.demanded import DemandKind, SafetyDemand, mistakes, with_demands
 from traffic.errors import InvalidInputError, TrafficError
 from traffic.network import RoadGraph
 from traffic.signals import Signal
@@ -85,10 +85,10 @@ def read_safety(path: Path, graph: RoadGraph) -> dict[str, Signal]:
     Raises
     ------
     InvalidInputError
-        A column is missing, a signal or link is unknown, or a value out of range; ``where`` is
-        FILE:ROW.
+        A column is missing, a signal or link is unknown, a value out of range, or demands
+        contradict each other; ``where`` is FILE:ROW.
     """
-    found: dict[str, Signal] = {}
+    found: dict[str, list[tuple[int, SafetyDemand]]] = {}
     for row, values in _rows(path, ("signal", "kind", "link", "other", "value")):
         where = f"{path}:{row}"
         signal_id = values["signal"]
@@ -102,11 +102,20 @@ def read_safety(path: Path, graph: RoadGraph) -> dict[str, Signal]:
                 int(values["other"]) if values["other"] else None,
                 float(values["value"] or 0),
             )
-            own = found.get(signal_id, graph.signals[signal_id])
-            found[signal_id] = with_demands(own, [demand])
         except (ValueError, TrafficError) as error:
             raise InvalidInputError(str(error), where=where) from None
-    return found
+        found.setdefault(signal_id, []).append((row, demand))
+    return {
+        signal_id: _demanding(path, graph.signals[signal_id], rows)
+        for signal_id, rows in found.items()
+    }
+
+
+def _demanding(path: Path, signal: Signal, rows: Sequence[tuple[int, SafetyDemand]]) -> Signal:
+    demands = [demand for _, demand in rows]
+    for k, why in mistakes(signal, demands):
+        raise InvalidInputError(f"signal {signal.id}: {why}", where=f"{path}:{rows[k][0]}")
+    return with_demands(signal, demands)
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
