@@ -11,10 +11,14 @@ import parking.errors
 import traffic.errors
 from greenlot.security.guard import RefusedError
 from greenlot.storage import StorageError
+from traffic.street.door import RefusedPlanError
 
 DOMAIN = "greenlot"
 RESUME = "greenlot-resume-revision"
 """Trailing metadata of a watch that ends with the server: go on from this revision."""
+
+MOST_REFUSALS = 20
+"""Of plans: a trailer of headers has room for 8 KiB."""
 
 CODES: dict[type[Exception], int] = {
     traffic.errors.InvalidInputError: code_pb2.INVALID_ARGUMENT,
@@ -61,7 +65,23 @@ def to_status(error: Exception) -> status_pb2.Status:
             field=error.where, description=error.message
         )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if isinstance(error, RefusedPlanError):
+        details.append(_preconditions(error))
     return _status(code, str(error), details)
+
+
+def _preconditions(error: RefusedPlanError) -> error_details_pb2.PreconditionFailure:
+    """Every broken rule of plans that were refused, as far as a trailer has room."""
+    return error_details_pb2.PreconditionFailure(
+        violations=[
+            error_details_pb2.PreconditionFailure.Violation(
+                type=refusal.rule,
+                subject=", ".join(filter(None, (refusal.where, refusal.signal, refusal.stage))),
+                description=refusal.value,
+            )
+            for refusal in error.refusals[:MOST_REFUSALS]
+        ]
+    )
 
 
 def _refused(error: RefusedError) -> status_pb2.Status:

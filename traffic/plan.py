@@ -1,6 +1,6 @@
 """A fixed-time coordinated plan of one signal, valid from construction on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -9,6 +9,39 @@ from traffic.signals import GREEN, Phase
 
 MIN_CYCLE_S = 10
 MAX_CYCLE_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """A rule of plans that is broken: of which stage, if of one, and the value that breaks it."""
+
+    rule: str
+    stage: str
+    value: str
+
+    def __str__(self) -> str:
+        stage = f": stage {self.stage}" if self.stage else ""
+        return f"{self.rule}{stage}: {self.value}"
+
+
+class BrokenPlanError(UnsafePlanError):
+    """A plan that cannot be: ``broken`` holds every rule that it breaks."""
+
+    def __init__(self, signal_id: str, broken: Sequence[BrokenRule]) -> None:
+        super().__init__("; ".join(map(str, broken)), where=f"signal {signal_id}")
+        self.signal_id = signal_id
+        self.broken = tuple(broken)
+
+    @property
+    def details(self) -> dict[str, str]:
+        """The first rule, field by field, for machines."""
+        first = self.broken[0]
+        return {
+            "signal": self.signal_id,
+            "rule": first.rule,
+            "stage": first.stage,
+            "value": first.value,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +99,8 @@ class TimingPlan:
 
     Raises
     ------
-    UnsafePlanError
-        A rule above is broken; the message names the signal, the stage and the value.
+    BrokenPlanError
+        Rules above are broken; it names the signal, and of each the rule, stage and value.
     """
 
     signal_id: str
@@ -77,21 +110,26 @@ class TimingPlan:
     coordinated_stage: int = 0
 
     def __post_init__(self) -> None:
-        for rule in self._broken_rules():
-            raise UnsafePlanError(rule, where=f"signal {self.signal_id}")
+        broken = tuple(self._broken_rules())
+        if broken:
+            raise BrokenPlanError(self.signal_id, broken)
 
-    def _broken_rules(self) -> Iterator[str]:
+    def _broken_rules(self) -> Iterator[BrokenRule]:
         if not MIN_CYCLE_S <= self.cycle_s <= MAX_CYCLE_S:
-            yield f"cycle {self.cycle_s} s; expected {MIN_CYCLE_S} to {MAX_CYCLE_S}"
+            value = f"{self.cycle_s} s; expected {MIN_CYCLE_S} to {MAX_CYCLE_S}"
+            yield BrokenRule("cycle", "", value)
         if not 0 <= self.offset_s < self.cycle_s:
-            yield f"offset {self.offset_s} s; expected 0 to {self.cycle_s - 1}"
+            value = f"{self.offset_s} s; expected 0 to {self.cycle_s - 1}"
+            yield BrokenRule("offset", "", value)
         if not 0 <= self.coordinated_stage < len(self.stages):
-            yield f"coordinated stage {self.coordinated_stage}; the plan has {len(self.stages)}"
+            value = f"{self.coordinated_stage}; the plan has {len(self.stages)} stages"
+            yield BrokenRule("coordinated-stage", "", value)
         for k, stage in enumerate(self.stages):
             yield from _broken_stage(k, stage, len(self.stages[0].green_state))
-        total = sum(stage.duration_s for stage in self.stages)
-        if total != self.cycle_s:
-            yield f"stages sum to {total} s; expected the cycle, {self.cycle_s} s"
+        total_s = sum(stage.duration_s for stage in self.stages)
+        if total_s != self.cycle_s:
+            value = f"stages sum to {total_s} s; expected {self.cycle_s} s"
+            yield BrokenRule("cycle", "", value)
 
     def stage_start_s(self, k: int) -> int:
         """Seconds from the first stage's green to the beginning of stage ``k``'s green."""
@@ -157,15 +195,19 @@ class TimingPlan:
         return replace(self, offset_s=offset_s % self.cycle_s)
 
 
-def _broken_stage(k: int, stage: Stage, link_count: int) -> Iterator[str]:
-    name = f"stage {k} ({stage.name})"
+def _broken_stage(k: int, stage: Stage, link_count: int) -> Iterator[BrokenRule]:
+    name = stage.name or str(k)
     if stage.min_green_s < 1 or stage.green_s < stage.min_green_s:
-        yield f"{name}: green {stage.green_s} s; expected at least {max(1, stage.min_green_s)}"
+        value = f"{stage.green_s} s; expected at least {max(1, stage.min_green_s)}"
+        yield BrokenRule("minimum-green", name, value)
     if stage.green_s != int(stage.green_s):
-        yield f"{name}: green {stage.green_s} s; expected whole seconds"
+        value = f"green {stage.green_s} s; expected whole seconds"
+        yield BrokenRule("whole-seconds", name, value)
     for state in (stage.green_state, *(phase.state for phase in stage.intergreen)):
         if len(state) != link_count:
-            yield f"{name}: state {state!r} has {len(state)} links; expected {link_count}"
+            value = f"state {state!r} has {len(state)} links; expected {link_count}"
+            yield BrokenRule("links", name, value)
     for phase in stage.intergreen:
         if phase.duration_s != int(phase.duration_s):
-            yield f"{name}: intergreen {phase.duration_s} s; expected whole seconds"
+            value = f"intergreen {phase.duration_s} s; expected whole seconds"
+            yield BrokenRule("whole-seconds", name, value)

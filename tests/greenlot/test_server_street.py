@@ -12,6 +12,8 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from greenlot.city import City, load_city
 from greenlot.clock import SimulatedClock
@@ -145,6 +147,40 @@ def test_an_unsafe_plan_is_refused_by_rule_signal_stage_and_value(
     assert re.fullmatch(r"link \d+: 2 s; expected 3", info.metadata["value"])
     listed = clients.signals.ListPlanSets(st.ListPlanSetsRequest(parent=CITY), timeout=5)
     assert list(listed.plan_sets) == []
+
+
+def test_every_refusal_of_every_plan_is_listed_with_its_place(clients: Clients, city: City) -> None:
+    good, late, trap = (
+        plan_to_proto(fixed_plan(city.graph.signals["B1"]), "smallville") for _ in "abc"
+    )
+    late.offset_s = late.cycle_s
+    late.stages[0].min_green_s = late.stages[0].green_s + 1
+    trap.stages[0].intergreen[0].duration_s -= 1
+    trap.cycle_s -= 1
+    request = st.CreatePlanSetRequest(parent=CITY, request_id=rid(), plans=[good, late, trap])
+    with pytest.raises(grpc.RpcError) as caught:
+        clients.signals.CreatePlanSet(request, timeout=5)
+    status = rpc_status.from_call(caught.value)
+    info, found = error_details_pb2.ErrorInfo(), error_details_pb2.PreconditionFailure()
+    status.details[0].Unpack(info)
+    status.details[1].Unpack(found)
+    assert dict(info.metadata) == {
+        "signal": "B1",
+        "rule": "offset",
+        "stage": "",
+        "value": f"{late.cycle_s} s; expected 0 to {late.cycle_s - 1}",
+        "where": "plans[1]",
+    }
+    assert [(v.type, v.subject) for v in found.violations][:2] == [
+        ("offset", "plans[1], B1"),
+        ("minimum-green", "plans[1], B1, 1"),
+    ]
+    assert ("yellow", "plans[2], B1, 1") in {(v.type, v.subject) for v in found.violations[2:]}
+    assert all(v.subject.startswith("plans[2], B1") for v in found.violations[2:])
+    malformed = plan_to_proto(fixed_plan(city.graph.signals["B1"]), "smallville")
+    malformed.stages[0].intergreen[0].state = "?"
+    request = st.CreatePlanSetRequest(parent=CITY, request_id=rid(), plans=[good, malformed])
+    assert refusal(clients.signals.CreatePlanSet, request)[1].metadata["where"] == "plans[1].state"
 
 
 def test_the_same_request_gives_the_same_record_and_another_under_its_id_is_refused(

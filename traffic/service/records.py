@@ -17,11 +17,13 @@ from traffic.io.street_messages import (
     status_to_proto,
     switch_to_proto,
 )
+from traffic.plan import BrokenPlanError, TimingPlan
 from traffic.service import fields
 from traffic.service.desk import Asked, Desk, switches_in
 from traffic.service.searches import Context
 from traffic.street import decisions
 from traffic.street.decisions import Steps
+from traffic.street.door import refuse_unsafe
 from traffic.street.events import Event, Kind, PlanSetMade, ScheduleMade
 from traffic.street.records import PlanSet, Schedule, all_week
 from traffic.street.state import Street
@@ -54,9 +56,9 @@ class RecordCalls:
             raise InvalidInputError(
                 f"{len(request.plans)}; expected 1 to {MOST_PLANS}", where="plans"
             )
-        plans = tuple(plan_from_proto(plan) for plan in request.plans)
         for k, plan in enumerate(request.plans):
             desk.signal_id(plan.signal, where=f"plans[{k}].signal")
+        plans = await self._plans(request)
         certificate = request.certificate if request.HasField("certificate") else None
         author = desk.author(request.author)
         now_ms = desk.clock()
@@ -88,6 +90,23 @@ class RecordCalls:
             return self._plan_set(made.id, street).SerializeToString()
 
         return pb.PlanSet.FromString(await desk.carry_out(decide, asked(request), reply))
+
+    async def _plans(self, request: pb.CreatePlanSetRequest) -> tuple[TimingPlan, ...]:
+        """Return the plans of a request, or raise RefusedPlanError with all that is wrong."""
+        read: list[TimingPlan | BrokenPlanError] = []
+        for k, message in enumerate(request.plans):
+            try:
+                read.append(plan_from_proto(message))
+            except BrokenPlanError as error:
+                read.append(error)
+            except InvalidInputError as error:
+                where = f"plans[{k}].{error.where}"
+                raise InvalidInputError(error.message, where=where) from None
+        plans = tuple(plan for plan in read if isinstance(plan, TimingPlan))
+        if len(plans) < len(read):
+            city = self.desk.city
+            await asyncio.to_thread(refuse_unsafe, city.signals, read, city.groups, city.limits)
+        return plans
 
     def _plan_set(
         self, set_id: str, street: Street | None = None, *, with_plans: bool = False
@@ -249,6 +268,12 @@ class RecordCalls:
                 )
             )
             return steps.events
+
+        known = await desk.answered(asked(request))
+        if known is not None:
+            return pb.ActivateResponse.FromString(known)
+        # First beside other writes, as for plan sets.
+        await asyncio.to_thread(decide, desk.street.copy())
 
         def reply(street: Street, happened: tuple[Event, ...]) -> bytes:
             switches = self._switches(switches_in(happened), street)

@@ -6,12 +6,12 @@ carry (``traffic.controller.monitor``).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from traffic.controller.machine import longest_way_s
 from traffic.controller.monitor import Monitor
 from traffic.errors import UnsafePlanError
-from traffic.plan import TimingPlan
+from traffic.plan import BrokenPlanError, TimingPlan
 from traffic.safety import check_plan, never_green
 from traffic.schedule import DAY_S
 from traffic.signals import Signal
@@ -19,6 +19,10 @@ from traffic.street.groups import Group
 
 IN_STEP_CYCLES = 3
 """Cycles of the new plan after a switch in which every signal is in step."""
+
+
+MOST_LISTED = 10
+"""Refusals that a message tells of one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A broken rule: of which signal, which rule, which stage, and the value that breaks it."""
+    """A broken rule: of which signal, which rule, which stage, and the value that breaks it.
+
+    ``where`` is the plan's place in what was asked, such as ``plans[3]``; empty = not said.
+    """
 
     signal: str
     rule: str
     stage: str
     value: str
+    where: str = ""
 
     def __str__(self) -> str:
         stage = f": stage {self.stage}" if self.stage else ""
@@ -47,8 +55,9 @@ class RefusedPlanError(UnsafePlanError):
     """Plans that were not let in; ``refusals`` says why, one by one."""
 
     def __init__(self, refusals: Sequence[Refusal]) -> None:
-        shown = "; ".join(str(refusal) for refusal in refusals[:20])
-        more = f"; and {len(refusals) - 20} more" if len(refusals) > 20 else ""
+        shown = "; ".join(str(refusal) for refusal in refusals[:MOST_LISTED])
+        left = len(refusals) - MOST_LISTED
+        more = f"; and {left} more" if left > 0 else ""
         super().__init__(shown + more)
         self.refusals = tuple(refusals)
 
@@ -61,20 +70,31 @@ class RefusedPlanError(UnsafePlanError):
             "rule": first.rule,
             "stage": first.stage,
             "value": first.value,
+            **({"where": first.where} if first.where else {}),
         }
 
 
 def refuse_unsafe(
     signals: Mapping[str, Signal],
-    plans: Iterable[TimingPlan],
+    plans: Iterable[TimingPlan | BrokenPlanError],
     groups: Iterable[Group],
     limits: Limits,
 ) -> None:
-    """Let plans that belong together pass, or raise RefusedPlanError with every broken rule."""
-    plans = tuple(plans)
-    found = [refusal for plan in plans for refusal in _of_plan(signals, plan, limits)]
+    """Let plans that belong together pass, or raise RefusedPlanError with every broken rule.
+
+    In the place of a plan that cannot even be made stands why.
+    """
+    found: list[Refusal] = []
+    whole: list[TimingPlan] = []
+    for k, plan in enumerate(plans):
+        if isinstance(plan, BrokenPlanError):
+            own = [Refusal(plan.signal_id, b.rule, b.stage, b.value) for b in plan.broken]
+        else:
+            own = list(_of_plan(signals, plan, limits))
+            whole.append(plan)
+        found += [replace(refusal, where=f"plans[{k}]") for refusal in own]
     if not found:
-        found = list(_of_groups(plans, groups))
+        found = list(_of_groups(whole, groups))
     if found:
         raise RefusedPlanError(found)
 
