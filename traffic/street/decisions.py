@@ -3,12 +3,13 @@
 Nothing here changes the state. Who asks is a name; whether they may is not decided here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from traffic.errors import InvalidInputError, NotFoundError, StateError
 from traffic.plan import TimingPlan
 from traffic.signals import Signal
+from traffic.street import ways
 from traffic.street.door import IN_STEP_CYCLES, Limits, refuse_unsafe, refuse_ways
 from traffic.street.events import (
     Answered,
@@ -26,8 +27,6 @@ from traffic.street.groups import Group, cut_by_group
 from traffic.street.records import Life, PlanSet, Schedule
 from traffic.street.state import Street
 from traffic.street.switching import Switch, SwitchRules, SwitchState, earliest_ms, judge
-
-Change = tuple[TimingPlan, TimingPlan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def make_plan_set(
     """
     if not is_checked:
         refuse_unsafe(city.signals, plan_set.plans, city.groups, city.limits)
-    changes: list[Change] = []
+    changes: list[ways.Change] = []
     for plan in plan_set.plans:
         old = _plan_now(street, plan.signal_id, now_ms)
         if old is not None:
@@ -102,7 +101,7 @@ def make_schedule(street: Street, city: CityStreets, schedule: Schedule) -> tupl
     for signal_id in schedule.without:
         if signal_id not in city.signals:
             raise NotFoundError(f"no signal {signal_id!r}", where="without")
-    refuse_ways(city.signals, _changes_within(street, schedule))
+    refuse_ways(city.signals, ways.within(street, schedule))
     return (ScheduleMade(schedule),)
 
 
@@ -122,32 +121,13 @@ def retire(street: Street, kind: Kind, record_id: str, by: str, now_ms: int) -> 
     life = street.life(kind, record_id, now_ms)
     if life is Life.RETIRED:
         return ()
-    coming = [s for s in street.switches.values() if _is_coming(s, now_ms)]
     used = any(
         record_id == s.schedule.id if kind == "schedule" else record_id in s.schedule.plan_sets
-        for s in coming
+        for s in street.to_come(now_ms)
     )
     if life is Life.IN_FORCE or used:
         raise StateError("is in force or about to be; expected to be replaced first", where=where)
     return (Retired(kind, record_id, by, now_ms),)
-
-
-def ways_of_activation(
-    street: Street, city: CityStreets, schedule: Schedule, now_ms: int
-) -> tuple[Change, ...]:
-    """Return every change of plans that putting a schedule in force may bring."""
-    # Groups have a switch each, and mostly the same plan sets.
-    before = {
-        old_id
-        for switch in street.switches.values()
-        if switch.is_open or _is_held(street, switch, now_ms)
-        for old_id in switch.schedule.plan_sets
-    }
-    changes = list(_changes_within(street, schedule))
-    for old_id in sorted(before):
-        for new_id in schedule.plan_sets:
-            changes += _changes(street, old_id, new_id)
-    return tuple(changes)
 
 
 def activate(
@@ -208,6 +188,13 @@ def roll_back(
 
     Where switches are still to come, open or committed, these are cancelled instead: nobody has
     gone over to them.
+
+    Raises
+    ------
+    StateError
+        Nothing was in force before, or it is retired or not valid any more.
+    RefusedPlanError
+        No safe way leads back.
     """
     known = {group.id for group in city.groups}
     for k, group_id in enumerate(groups):
@@ -237,6 +224,14 @@ def roll_back(
         )
     if not events:
         raise StateError("nothing was in force before", where="groups")
+    made = (event.switch for event in events if isinstance(event, SwitchMade))
+    for schedule in {switch.schedule.id: switch.schedule for switch in made}.values():
+        # Who has to go back has no time to look for a quicker way: it need only be safe.
+        for changes in (
+            ways.forward(street, schedule, now_ms),
+            ways.back_and_own(street, city.signals, schedule, now_ms),
+        ):
+            refuse_ways(city.signals, changes, in_time=False)
     return tuple(events)
 
 
@@ -410,20 +405,6 @@ def _before(street: Street, group: Group) -> Switch | None:
     return None
 
 
-def _changes_within(street: Street, schedule: Schedule) -> Iterator[Change]:
-    for old_id in schedule.plan_sets:
-        for new_id in schedule.plan_sets:
-            if old_id != new_id:
-                yield from _changes(street, old_id, new_id)
-
-
-def _changes(street: Street, old_id: str, new_id: str) -> Iterator[Change]:
-    for plan in street.plan_set(new_id).plans:
-        old = street.plan_of(old_id, plan.signal_id)
-        if old is not None and old.with_offset(0) != plan.with_offset(0):
-            yield old, plan
-
-
 def _require(street: Street, kind: Kind, record_id: str) -> None:
     if kind == "plan-set":
         street.plan_set(record_id)
@@ -450,19 +431,6 @@ def _require_approved(street: Street, schedule: Schedule, now_ms: int) -> None:
             raise StateError("is not valid any more", where=where)
 
 
-def _is_coming(switch: Switch, now_ms: int) -> bool:
-    return switch.is_open or (
-        switch.state is SwitchState.COMMITTED and switch.activate_at_ms > now_ms
-    )
-
-
-def _is_held(street: Street, switch: Switch, now_ms: int) -> bool:
-    return switch.state is SwitchState.COMMITTED and any(
-        street.switch_at(s, now_ms) is switch or switch.activate_at_ms > now_ms
-        for s in switch.signals
-    )
-
-
 def activate_safely(
     street: Street,
     city: CityStreets,
@@ -478,8 +446,12 @@ def activate_safely(
     Raises
     ------
     RefusedPlanError
-        No safe way leads from a plan that may run then to one of the schedule's.
+        No safe way leads from a plan that may run then to one of the schedule's, or back, or to
+        and from a controller's own plan.
     """
     proposed = activate(street, city, schedule, at_ms=at_ms, by=by, now_ms=now_ms, groups=groups)
-    refuse_ways(city.signals, ways_of_activation(street, city, schedule, now_ms))
+    refuse_ways(city.signals, ways.forward(street, schedule, now_ms))
+    refuse_ways(
+        city.signals, ways.back_and_own(street, city.signals, schedule, now_ms), in_time=False
+    )
     return proposed

@@ -210,7 +210,7 @@ class Street:
         """Return how far a record has come at a moment."""
         if (kind, record_id) in self.retired:
             return Life.RETIRED
-        for switch in self._holding(time_ms):
+        for switch in self.in_force_now(time_ms):
             schedule = switch.schedule
             if record_id == (schedule.id if kind == "schedule" else None):
                 return Life.IN_FORCE
@@ -222,13 +222,26 @@ class Street:
         """Return the ids of the schedules that use a plan set."""
         return tuple(key for key, own in self.schedules.items() if plan_set in own.plan_sets)
 
-    def _holding(self, time_ms: int) -> Iterator[Switch]:
-        """Switches that hold for some signal at a moment."""
-        for switch in self.switches.values():
-            if switch.state is SwitchState.COMMITTED and any(
-                self.switch_at(signal_id, time_ms) is switch for signal_id in switch.signals
-            ):
+    def in_force_now(self, time_ms: int) -> Iterator[Switch]:
+        """Yield the switches that hold for some signal at a moment, each once."""
+        seen: set[str] = set()
+        for signal_id in self._committed:
+            switch = self.switch_at(signal_id, time_ms)
+            if switch is not None and switch.id not in seen:
+                seen.add(switch.id)
                 yield switch
+
+    def to_come(self, time_ms: int) -> Iterator[Switch]:
+        """Yield the switches that are still to be decided, or committed for later than a moment."""
+        yield from self.open_switches
+        seen: set[str] = set()
+        for found in self._committed.values():
+            for at_ms, number in reversed(found):
+                if at_ms <= time_ms:
+                    break
+                if str(number) not in seen:
+                    seen.add(str(number))
+                    yield self.switches[str(number)]
 
     # -- changing
 

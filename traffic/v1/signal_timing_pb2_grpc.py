@@ -378,8 +378,10 @@ class SignalTimingServiceServicer(object):
         """Proposes to put an approved plan set or schedule in force, one switch for
         each coordination group. A group that runs plans goes over as one, at least
         two cycles from now, once enough of its controllers have acknowledged.
-        FAILED_PRECONDITION: a record is not approved, or a group's last switch is
-        still to be decided. INVALID_ARGUMENT: activate_at is too soon, or less than
+        FAILED_PRECONDITION: a record is not approved or not valid then, a group's last
+        switch is still to be decided, its signals would not be coordinated with those
+        that keep their plans, or no safe way leads to a plan, back, or to and from a
+        controller's own. INVALID_ARGUMENT: activate_at is too soon, or less than
         three cycles before a switch that is committed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -389,7 +391,8 @@ class SignalTimingServiceServicer(object):
     def RollBack(self, request, context):
         """Goes back to what was in force before. Where switches are still to come,
         proposed or committed, it cancels these instead: nobody has gone over.
-        FAILED_PRECONDITION: nothing was in force before.
+        FAILED_PRECONDITION: nothing was in force before, it is retired or not valid any
+        more, or no safe way leads back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

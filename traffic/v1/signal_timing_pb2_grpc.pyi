@@ -125,14 +125,17 @@ class SignalTimingServiceStub:
     """Proposes to put an approved plan set or schedule in force, one switch for
     each coordination group. A group that runs plans goes over as one, at least
     two cycles from now, once enough of its controllers have acknowledged.
-    FAILED_PRECONDITION: a record is not approved, or a group's last switch is
-    still to be decided. INVALID_ARGUMENT: activate_at is too soon, or less than
+    FAILED_PRECONDITION: a record is not approved or not valid then, a group's last
+    switch is still to be decided, its signals would not be coordinated with those
+    that keep their plans, or no safe way leads to a plan, back, or to and from a
+    controller's own. INVALID_ARGUMENT: activate_at is too soon, or less than
     three cycles before a switch that is committed.
     """
     RollBack: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.RollBackRequest, _signal_timing_pb2.RollBackResponse]
     """Goes back to what was in force before. Where switches are still to come,
     proposed or committed, it cancels these instead: nobody has gone over.
-    FAILED_PRECONDITION: nothing was in force before.
+    FAILED_PRECONDITION: nothing was in force before, it is retired or not valid any
+    more, or no safe way leads back.
     """
     GetSwitch: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.GetSwitchRequest, _signal_timing_pb2.Switch]
     """Returns a switch: who has acknowledged, who is silent, who is out of step.
@@ -255,14 +258,17 @@ class SignalTimingServiceAsyncStub(SignalTimingServiceStub):
     """Proposes to put an approved plan set or schedule in force, one switch for
     each coordination group. A group that runs plans goes over as one, at least
     two cycles from now, once enough of its controllers have acknowledged.
-    FAILED_PRECONDITION: a record is not approved, or a group's last switch is
-    still to be decided. INVALID_ARGUMENT: activate_at is too soon, or less than
+    FAILED_PRECONDITION: a record is not approved or not valid then, a group's last
+    switch is still to be decided, its signals would not be coordinated with those
+    that keep their plans, or no safe way leads to a plan, back, or to and from a
+    controller's own. INVALID_ARGUMENT: activate_at is too soon, or less than
     three cycles before a switch that is committed.
     """
     RollBack: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.RollBackRequest, _signal_timing_pb2.RollBackResponse]  # type: ignore[assignment]
     """Goes back to what was in force before. Where switches are still to come,
     proposed or committed, it cancels these instead: nobody has gone over.
-    FAILED_PRECONDITION: nothing was in force before.
+    FAILED_PRECONDITION: nothing was in force before, it is retired or not valid any
+    more, or no safe way leads back.
     """
     GetSwitch: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.GetSwitchRequest, _signal_timing_pb2.Switch]  # type: ignore[assignment]
     """Returns a switch: who has acknowledged, who is silent, who is out of step.
@@ -508,8 +514,10 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Proposes to put an approved plan set or schedule in force, one switch for
         each coordination group. A group that runs plans goes over as one, at least
         two cycles from now, once enough of its controllers have acknowledged.
-        FAILED_PRECONDITION: a record is not approved, or a group's last switch is
-        still to be decided. INVALID_ARGUMENT: activate_at is too soon, or less than
+        FAILED_PRECONDITION: a record is not approved or not valid then, a group's last
+        switch is still to be decided, its signals would not be coordinated with those
+        that keep their plans, or no safe way leads to a plan, back, or to and from a
+        controller's own. INVALID_ARGUMENT: activate_at is too soon, or less than
         three cycles before a switch that is committed.
         """
 
@@ -521,7 +529,8 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_signal_timing_pb2.RollBackResponse, _abc.Awaitable[_signal_timing_pb2.RollBackResponse]]:
         """Goes back to what was in force before. Where switches are still to come,
         proposed or committed, it cancels these instead: nobody has gone over.
-        FAILED_PRECONDITION: nothing was in force before.
+        FAILED_PRECONDITION: nothing was in force before, it is retired or not valid any
+        more, or no safe way leads back.
         """
 
     @_abc_1.abstractmethod
