@@ -373,3 +373,68 @@ def test_paces_stretch_the_way() -> None:
     assert float(drive(own, shown(own, "r" * 11 + "G" * 49), 60).delay[0]) == 0
     own = town([Turn()], [Lane()], [Driver(0.0, way, 0.8)])
     assert float(drive(own, shown(own, "r" * 11 + "G" * 49), 60).delay[0]) == 3
+
+
+def test_who_finds_no_room_ahead_does_not_hold_up_who_yields_to_him() -> None:
+    """Foes stand at their line, as the link behind it is full until 40 s: the left goes at once."""
+    way = (at(1, 1), Stop(((2, 2, 50),), 3.0, 3.0))
+    foes = [Driver(0.0, way) for _ in range(4)]
+    turns = [Turn(0, foes=(1,)), Turn(0, headway_s=1.0), Turn(1)]
+    own = town(turns, [Lane(), Lane(), Lane(2, 1)], [*foes, Driver(20.0, (at(0, 0),))])
+    red = "r" * 40 + "G" * 20
+    assert float(drive(own, shown(own, "g" * 60, "G" * 60, red), 60).delay[0]) == 0
+    # A place that is about to come free, at 22 s + 2 HOLE_S, is as good as a foe who comes.
+    red = "r" * 22 + "G" * 38
+    late = town(turns, [Lane(), Lane(), Lane(2)], [*foes[1:], Driver(23.0, (at(0, 0),))])
+    wait_s = float(drive(late, shown(late, "g" * 60, "G" * 60, red), 60).delay[0])
+    after_s = 22 + 2 * HOLE_S + kernel.AFTER_FOE_S - 23
+    assert after_s <= wait_s < after_s + kernel.LOOK_S
+
+
+@pytest.mark.parametrize(("stands_s", "loss_s"), [(1.0, 1.0), (10.0, 3.0)])
+def test_who_stood_for_want_of_room_has_to_speed_up(stands_s: float, loss_s: float) -> None:
+    """He is later at the next stop line, by no more than he stood, and so are those behind him."""
+    open_s = 10
+    ready_s = open_s + HOLE_S - stands_s
+    first = Driver(0.0, (at(0, 0), Stop(((1, 1, 50),), 2.0, 2.0)))
+    others = [Driver(ready_s, (at(0, 0), Stop(((1, 1, 50),), 2.0, 2.0))) for _ in range(2)]
+    turns = [Turn(-1, headway_s=1.5, start_loss_s=3.0), Turn(0, headway_s=1.0)]
+    own = town(turns, [Lane(), Lane(1, 0)], [first, *others])
+    plan = shown(own, "", "r" * open_s + "G" * 50)
+    books, streets = driven(own, plan, 60)
+    assert float(books.delay[0]) == pytest.approx(
+        stands_s + (open_s + HOLE_S + loss_s + 2.0 + HOLE_S - ready_s)
+    )
+    assert streets.ready[1] == pytest.approx(open_s + HOLE_S + loss_s + 2.0)
+
+
+@pytest.mark.parametrize("merges", [False, True])
+def test_gaps_at_a_junction_without_a_signal(merges: bool) -> None:
+    """Across a street and into it: the least gap between two foes that somebody takes."""
+    after_s, before_s = (
+        (kernel.AFTER_MERGE_S, kernel.BEFORE_MERGE_S)
+        if merges
+        else (kernel.AFTER_FOE_OPEN_S, kernel.BEFORE_FOE_OPEN_S)
+    )
+    far = (Stop(((1, 1, 9),), 12.0, 12.0),)
+    for gap_s, goes_between in (
+        (after_s + before_s - 0.1, False),
+        (after_s + before_s + 0.6, True),
+    ):
+        foes = [Driver(0.0, far), Driver(gap_s, far)]
+        turns = [Turn(-1, foes=(1,), merges=merges), Turn(-1)]
+        own = town(turns, [Lane(), Lane()], [*foes, Driver(11.0, (at(0, 0),))])
+        leaves_s = 11 + float(drive(own, shown(own, "", ""), 60).delay[0])
+        assert (leaves_s < 12 + gap_s) == goes_between
+
+
+def test_who_has_waited_long_takes_a_shorter_gap() -> None:
+    """Foes every 5 s: a gap of 6.5 s never comes, but half of IMPATIENT_S makes 5.25 s of it."""
+    every_s = 5.0
+    foes = [Driver(every_s * k, (Stop(((1, 1, 9),), 10.0, 10.0),)) for k in range(60)]
+    own = town([Turn(0, foes=(1,)), Turn(0)], [Lane(), Lane()], [*foes, Driver(11.0, (at(0, 0),))])
+    wait_s = float(drive(own, shown(own, "g" * 300, "G" * 300), 300).delay[0])
+    shrink_s = kernel.BEFORE_FOE_S - kernel.LEAST_BEFORE_S
+    needed_s = kernel.AFTER_FOE_S + kernel.BEFORE_FOE_S - every_s
+    least_s = kernel.IMPATIENT_S * needed_s / shrink_s
+    assert least_s - 1 <= wait_s < least_s + every_s + kernel.LOOK_S
