@@ -10,7 +10,8 @@ from traffic.errors import InvalidInputError, NotFoundError, StateError
 from traffic.plan import TimingPlan
 from traffic.signals import Signal
 from traffic.street import ways
-from traffic.street.door import IN_STEP_CYCLES, Limits, refuse_unsafe, refuse_ways
+from traffic.street.coordination import out_of_coordination
+from traffic.street.door import IN_STEP_CYCLES, Limits, RefusedPlanError, refuse_unsafe, refuse_ways
 from traffic.street.events import (
     Answered,
     Approved,
@@ -24,6 +25,7 @@ from traffic.street.events import (
     SwitchMade,
 )
 from traffic.street.groups import Group, cut_by_group
+from traffic.street.periods import refuse_short_periods
 from traffic.street.records import Life, PlanSet, Schedule
 from traffic.street.state import Street
 from traffic.street.switching import Switch, SwitchRules, SwitchState, earliest_ms, judge
@@ -102,6 +104,9 @@ def make_schedule(street: Street, city: CityStreets, schedule: Schedule) -> tupl
         if signal_id not in city.signals:
             raise NotFoundError(f"no signal {signal_id!r}", where="without")
     refuse_ways(city.signals, ways.within(street, schedule))
+    refuse_short_periods(
+        city.signals, schedule, [street.plan_set(key) for key in schedule.plan_sets]
+    )
     return (ScheduleMade(schedule),)
 
 
@@ -139,7 +144,7 @@ def activate(
     by: str,
     now_ms: int,
     groups: Sequence[str] = (),
-) -> tuple[Event, ...]:
+) -> tuple[SwitchMade, ...]:
     """Propose to put a schedule in force, group by group.
 
     Parameters
@@ -447,9 +452,17 @@ def activate_safely(
     ------
     RefusedPlanError
         No safe way leads from a plan that may run then to one of the schedule's, or back, or to
-        and from a controller's own plan.
+        and from a controller's own plan; or a group would not be coordinated.
     """
     proposed = activate(street, city, schedule, at_ms=at_ms, by=by, now_ms=now_ms, groups=groups)
+    whole = {group.id: group for group in city.groups}
+    refusals = [
+        refusal
+        for event in proposed
+        for refusal in out_of_coordination(street, whole[event.switch.group], event.switch)
+    ]
+    if refusals:
+        raise RefusedPlanError(refusals)
     refuse_ways(city.signals, ways.forward(street, schedule, now_ms))
     refuse_ways(
         city.signals, ways.back_and_own(street, city.signals, schedule, now_ms), in_time=False

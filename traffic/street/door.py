@@ -94,7 +94,7 @@ def refuse_unsafe(
             whole.append(plan)
         found += [replace(refusal, where=f"plans[{k}]") for refusal in own]
     if not found:
-        found = list(_of_groups(whole, groups))
+        found = list(uncoordinated(whole, groups))
     if found:
         raise RefusedPlanError(found)
 
@@ -161,8 +161,8 @@ def _of_plan(signals: Mapping[str, Signal], plan: TimingPlan, limits: Limits) ->
             yield from error.refusals
 
 
-def _of_groups(plans: Sequence[TimingPlan], groups: Iterable[Group]) -> Iterator[Refusal]:
-    """In a group, every cycle divides the longest one: nothing else can be coordinated."""
+def uncoordinated(plans: Sequence[TimingPlan], groups: Iterable[Group]) -> Iterator[Refusal]:
+    """Yield what breaks coordination: in a group, every cycle divides the longest one."""
     by_signal = {plan.signal_id: plan for plan in plans}
     for group in groups:
         own = [by_signal[signal_id] for signal_id in group.signals if signal_id in by_signal]
