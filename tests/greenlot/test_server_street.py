@@ -328,6 +328,37 @@ def test_a_committed_switch_far_ahead_is_called_off_and_all_who_watch_are_told(
         watch.cancel()
 
 
+def test_a_plan_that_outlives_its_validity_goes_on_and_watchers_are_told(
+    clients: Clients, city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SignalTimingService, "heartbeat_s", 0.1)
+    end_ms = NOW_MS + 3_600_000
+    made = create(clients, plans(city, 7), valid_until=timestamp_from_ms(end_ms))
+    clients.signals.ApprovePlanSet(
+        st.ApprovePlanSetRequest(name=made.name, request_id=rid()), timeout=5
+    )
+    activate(clients, plan_set=made.name)
+    assert get(clients, "A0").valid_until.ToMilliseconds() == end_ms
+    watch = clients.signals.WatchPlans(
+        st.WatchPlansRequest(parent=CITY, signals=[f"{CITY}/signals/A0"]), timeout=60
+    )
+    assert next(watch).plans[0].valid_until.ToMilliseconds() == end_ms
+    clients.clock.advance_to(end_ms)
+    assert get(clients, "A0").offset_s == 7
+    assert not get(clients, "A0").HasField("valid_until")
+    told = next(row for message in watch for row in message.plans)
+    assert (told.offset_s, told.HasField("valid_until")) == (7, False)
+    alarms = st.ListAlarmsRequest(parent=CITY)
+    until(lambda: len(clients.signals.ListAlarms(alarms, timeout=5).alarms) == 1)
+    (alarm,) = clients.signals.ListAlarms(alarms, timeout=5).alarms
+    assert (alarm.kind, alarm.plan_set, alarm.signal) == (
+        st.ALARM_KIND_EXPIRED,
+        made.name,
+        "",
+    )
+    watch.cancel()
+
+
 def report(key: str, error_ms: int = 0, **fields: Any) -> st.ReportStatusRequest:
     return st.ReportStatusRequest(
         signal=f"{CITY}/signals/{key}",

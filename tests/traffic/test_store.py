@@ -63,6 +63,7 @@ EVERYTHING: tuple[Event, ...] = (
     Enrolled(("a", "b"), 4),
     AlarmRaised(Alarm("a", AlarmKind.CLOCK, 5, "clock wrong by +3.0 s")),
     AlarmCleared("a", AlarmKind.CLOCK, 6),
+    AlarmRaised(Alarm("", AlarmKind.EXPIRED, 7, "plan set 1 is in force", "1")),
     AutoApplySet(True, "王工", 7),
     AutoApplied("2", 8),
 )

@@ -37,6 +37,8 @@ ALARM_KINDS = {
     AlarmKind.REFUSED: pb.ALARM_KIND_REFUSED,
     AlarmKind.SERVER_CLOCK: pb.ALARM_KIND_SERVER_CLOCK,
     AlarmKind.OTHER_PLAN: pb.ALARM_KIND_OTHER_PLAN,
+    AlarmKind.EXPIRING: pb.ALARM_KIND_EXPIRING,
+    AlarmKind.EXPIRED: pb.ALARM_KIND_EXPIRED,
 }
 MODES: Mapping[str, "pb.ControllerMode.ValueType"] = {
     "start-up": pb.CONTROLLER_MODE_START_UP,
@@ -339,6 +341,7 @@ def alarm_to_proto(alarm: Alarm, city_id: str) -> pb.Alarm:
         kind=ALARM_KINDS[alarm.kind],
         since=timestamp_from_ms(alarm.since_ms),
         detail=alarm.detail,
+        plan_set=record_name(city_id, "planSets", alarm.plan_set) if alarm.plan_set else "",
     )
 
 

@@ -49,6 +49,7 @@ class ControllerCalls:
         revision, told = request.revision, request.revision
         # What plan watchers hold of each signal, to tell when the time of day brings another.
         held: dict[str, tuple[int, str, int]] = {}
+        ends_ms: dict[str, float] = {}
         if request.programs and self.is_controller():
             # Not with each heartbeat: that one was written says nothing of who should read it.
             for signal_id in chosen:
@@ -61,7 +62,7 @@ class ControllerCalls:
                     self._add_switches(answer, signals, told)
                     due_ms = math.inf
                 else:
-                    due_ms = self._add_plans(answer, signals, told, held, now_ms)
+                    due_ms = self._add_plans(answer, signals, told, held, ends_ms, now_ms)
                 told = max(told, desk.street.revision)
                 revision = max(revision, told)
                 answer.revision = revision
@@ -92,6 +93,7 @@ class ControllerCalls:
         signals: tuple[str, ...],
         told: int,
         held: dict[str, tuple[int, str, int]],
+        ends_ms: dict[str, float],
         now_ms: int,
     ) -> float:
         """Add the plans in force and to come that are new; return when the next one is due."""
@@ -109,11 +111,15 @@ class ControllerCalls:
                     continue
                 key = (message.revision, message.plan_set, message.valid_from.seconds)
                 if k == 0:
+                    until_ms = math.inf
                     if message.HasField("valid_until"):
-                        due_ms = min(due_ms, message.valid_until.ToMilliseconds())
+                        until_ms = message.valid_until.ToMilliseconds()
+                    due_ms = min(due_ms, until_ms)
                     is_new = message.revision > told or held.get(signal_id, key) != key
-                    is_new |= signal_id in off
+                    # A plan that outlives its validity is told again, without an end.
+                    is_new |= signal_id in off or ends_ms.get(signal_id, math.inf) <= now_ms
                     held[signal_id] = key
+                    ends_ms[signal_id] = until_ms
                 else:
                     is_new = message.revision > told
                 if is_new:

@@ -349,7 +349,7 @@ class RecordCalls:
     ) -> pb.ListAlarmsResponse:
         """See proto/traffic/v1."""
         alarms = {
-            f"{alarm.since_ms:020}/{alarm.signal_id}/{alarm.kind}": alarm
+            f"{alarm.since_ms:020}/{'/'.join(alarm.key)}": alarm
             for alarm in self.desk.street.alarms.values()
         }
         ids, token = self._page(request, sorted(alarms))

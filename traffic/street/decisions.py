@@ -162,7 +162,7 @@ def activate(
     InvalidInputError
         The moment is too soon.
     """
-    _require_approved(street, schedule, now_ms)
+    _require_approved(street, schedule)
     wanted = {*schedule.without}
     for set_id in schedule.plan_sets:
         wanted.update(plan.signal_id for plan in street.plan_set(set_id).plans)
@@ -220,7 +220,7 @@ def roll_back(
             if groups:
                 raise StateError("nothing was in force before", where=f"group {group.id}")
             continue
-        _require_approved(street, before.schedule, now_ms)
+        _require_approved(street, before.schedule)
         cut = Group(group.id, before.signals)
         events.append(
             _propose(
@@ -308,6 +308,7 @@ def _propose(
     else:
         # Nothing is coordinated yet: there is nothing to go over from.
         moment_ms = now_ms if at_ms is None else at_ms
+    _require_valid(street, schedule, moment_ms)
     switch = Switch(
         id=switch_id,
         group=group.id,
@@ -417,7 +418,7 @@ def _require(street: Street, kind: Kind, record_id: str) -> None:
         street.schedule(record_id)
 
 
-def _require_approved(street: Street, schedule: Schedule, now_ms: int) -> None:
+def _require_approved(street: Street, schedule: Schedule) -> None:
     if ("schedule", schedule.id) in street.retired:
         raise StateError("is retired", where=f"schedule {schedule.id}")
     if ("schedule", schedule.id) not in street.approved:
@@ -428,12 +429,14 @@ def _require_approved(street: Street, schedule: Schedule, now_ms: int) -> None:
             raise StateError("is retired", where=where)
         if ("plan-set", set_id) not in street.approved:
             raise StateError("is a draft; expected to be approved", where=where)
-        plan_set = street.plan_set(set_id)
-        from_ms, until_ms = plan_set.valid_from_ms, plan_set.valid_until_ms
-        if from_ms is not None and now_ms < from_ms:
-            raise StateError("is not valid yet", where=where)
-        if until_ms is not None and now_ms >= until_ms:
-            raise StateError("is not valid any more", where=where)
+
+
+def _require_valid(street: Street, schedule: Schedule, at_ms: int) -> None:
+    invalid = street.invalid_at(schedule, at_ms)
+    if invalid:
+        raise StateError(
+            "is not valid at the moment of the switch", where=f"plan set {', '.join(invalid)}"
+        )
 
 
 def activate_safely(

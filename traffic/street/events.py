@@ -96,7 +96,7 @@ class AlarmRaised:
 
 @dataclass(frozen=True, slots=True)
 class AlarmCleared:
-    """It is over."""
+    """It is over; ``signal_id`` is whom it was about, as the alarm's ``key`` says."""
 
     signal_id: str
     kind: AlarmKind

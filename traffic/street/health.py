@@ -12,7 +12,7 @@ STEADY_MODES = ("plan", "own-plan")
 
 
 class AlarmKind(StrEnum):
-    """What is wrong with a signal."""
+    """What is wrong, with a signal or with what it runs."""
 
     SILENT = "silent"
     CLOCK = "clock"
@@ -21,6 +21,8 @@ class AlarmKind(StrEnum):
     REFUSED = "refused"
     SERVER_CLOCK = "server-clock"
     OTHER_PLAN = "other-plan"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class HealthRules:
         A clock is wrong when its error is larger in so many reports running.
     auto_every_ms
         A draft without a signal is put in force by itself at most that often.
+    expiry_ms
+        So long before a plan set that is in force is not valid any more, somebody is told.
     suspect_share, suspect_least
         Where more than that share of the controllers that are heard, and at least so many, have
         clocks that are wrong the same way, it is the server's clock that is doubted; also where all
@@ -45,6 +49,7 @@ class HealthRules:
     clock_error_ms: int = 2_000
     clock_reports: int = 3
     auto_every_ms: int = 15 * 60_000
+    expiry_ms: int = 24 * 3_600_000
     suspect_share: float = 0.2
     suspect_least: int = 3
 
@@ -92,12 +97,21 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that is wrong with a signal, since when and how; no signal = with the city's."""
+    """Something that is wrong, since when and how.
+
+    With a signal, or with a plan set that is in force; else with the server itself.
+    """
 
     signal_id: str
     kind: AlarmKind
     since_ms: int
     detail: str
+    plan_set: str = ""
+
+    @property
+    def key(self) -> tuple[str, AlarmKind]:
+        """What tells it from others: whom it is about, and its kind."""
+        return (f"planSets/{self.plan_set}" if self.plan_set else self.signal_id), self.kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,8 @@ class PlanSet:
     origin
         Where it comes from.
     valid_from_ms, valid_until_ms
-        When it may be in force, UTC epoch milliseconds; None = any time.
+        When it may be in force, UTC epoch milliseconds; None = any time. What is in force at the
+        end goes on, with an alarm.
     """
 
     id: str
@@ -81,6 +82,11 @@ class PlanSet:
             and self.valid_until_ms <= self.valid_from_ms
         ):
             raise InvalidInputError("not after valid_from", where="valid_until")
+
+    def is_valid_at(self, time_ms: int) -> bool:
+        """Whether it may be in force at a moment."""
+        from_ms, until_ms = self.valid_from_ms, self.valid_until_ms
+        return (from_ms is None or from_ms <= time_ms) and (until_ms is None or time_ms < until_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,11 @@ class Street:
             # The clock starts anew at midnight: to such a plan that is a change.
             ends.append(midnight_ms + DAY_S * 1000)
             from_ms = max(from_ms, midnight_ms)
+        if plan is not None:
+            # It goes on then, and somebody is told to replace it: whoever holds it asks again.
+            valid_until_ms = self.plan_sets[run.plan_set].valid_until_ms
+            if valid_until_ms is not None and valid_until_ms > time_ms:
+                ends.append(valid_until_ms)
         later = self._committed[signal_id]
         k = bisect_right(later, (time_ms, self._made))
         if k < len(later):
@@ -217,6 +222,12 @@ class Street:
             if kind == "plan-set" and record_id in schedule.plan_sets:
                 return Life.IN_FORCE
         return Life.APPROVED if (kind, record_id) in self.approved else Life.DRAFT
+
+    def invalid_at(self, schedule: Schedule, time_ms: int) -> tuple[str, ...]:
+        """Return the plan sets of a schedule that may not be put in force at a moment."""
+        return tuple(
+            key for key in schedule.plan_sets if not self.plan_sets[key].is_valid_at(time_ms)
+        )
 
     def schedules_using(self, plan_set: str) -> tuple[str, ...]:
         """Return the ids of the schedules that use a plan set."""
@@ -297,9 +308,9 @@ class Street:
             case Enrolled(signals):
                 self.known.update(signals)
             case AlarmRaised(alarm):
-                self.alarms[alarm.signal_id, alarm.kind] = alarm
-            case AlarmCleared(signal_id, kind):
-                self.alarms.pop((signal_id, kind), None)
+                self.alarms[alarm.key] = alarm
+            case AlarmCleared(subject, kind):
+                self.alarms.pop((subject, kind), None)
             case AutoApplySet(enabled):
                 self.auto_apply = enabled
             case AutoApplied(_, at_ms):

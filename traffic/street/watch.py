@@ -4,24 +4,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from traffic.errors import TrafficError
+from traffic.street.alarms import changed_alarms, settled
 from traffic.street.decisions import CityStreets, Steps, activate_safely, approve
 from traffic.street.events import (
-    AlarmCleared,
-    AlarmRaised,
     AutoApplied,
     Event,
     ScheduleMade,
-    Settled,
     SwitchDecided,
 )
 from traffic.street.health import (
-    Alarm,
-    AlarmKind,
     Clocks,
     Health,
     HealthRules,
-    Wanted,
-    alarms_of,
     clocks_of,
 )
 from traffic.street.records import Origin, Schedule
@@ -52,8 +46,8 @@ def tick(
     clocks = clocks or clocks_of(healths, now_ms, rules)
     return (
         *_decided(street, city, now_ms),
-        *_settled(street, healths, now_ms),
-        *_alarms(street, healths, now_ms, rules, clocks),
+        *settled(street, healths, now_ms),
+        *changed_alarms(street, healths, now_ms, rules, clocks),
         *_left_out(street, city, clocks, now_ms, rules),
     )
 
@@ -64,70 +58,13 @@ def _decided(street: Street, city: CityStreets, now_ms: int) -> Iterator[Event]:
     awaited = street.awaited(now_ms)
     for switch in street.open_switches:
         verdict = judge(switch, awaited, now_ms, city.switching)
-        if verdict is not None:
-            yield SwitchDecided(switch.id, verdict.state, verdict.activate_at_ms, verdict.silent)
-
-
-def _alarms(
-    street: Street,
-    healths: Mapping[str, Health],
-    now_ms: int,
-    rules: HealthRules,
-    clocks: Clocks,
-) -> Iterator[Event]:
-    now: dict[tuple[str, AlarmKind], str] = {}
-    if clocks.server_error_ms is not None:
-        error_s = clocks.server_error_ms / 1000
-        now["", AlarmKind.SERVER_CLOCK] = (
-            f"the server's clock seems wrong by {error_s:+.1f} s: many controllers say so"
-        )
-    for signal_id, health in healths.items():
-        wanted = _wanted(street, signal_id, health, now_ms)
-        for kind, detail in alarms_of(health, now_ms, rules, wanted):
-            if kind is not AlarmKind.CLOCK or signal_id in clocks.wrong:
-                now[signal_id, kind] = detail
-    for switch in street.switches.values():
-        for signal_id, why in switch.refused.items():
-            is_committed = switch.state is SwitchState.COMMITTED
-            is_ahead = is_committed and switch.activate_at_ms > now_ms
-            is_held = street.switch_at(signal_id, now_ms) is switch
-            if switch.is_open or is_ahead or is_held:
-                now[signal_id, AlarmKind.REFUSED] = f"switch {switch.id}: {why}"
-    for (signal_id, kind), detail in now.items():
-        if (signal_id, kind) not in street.alarms:
-            yield AlarmRaised(Alarm(signal_id, kind, now_ms, detail))
-    for signal_id, kind in street.alarms:
-        # Of whom nothing was heard since the start nothing is known: the alarm stays.
-        heard = signal_id in healths or kind in (AlarmKind.REFUSED, AlarmKind.SERVER_CLOCK)
-        if heard and (signal_id, kind) not in now:
-            yield AlarmCleared(signal_id, kind, now_ms)
-
-
-def _wanted(street: Street, signal_id: str, health: Health, now_ms: int) -> Wanted | None:
-    switch = street.switch_at(signal_id, now_ms)
-    if switch is None:
-        return None
-    cycle_s = switch.cycle_ms // 1000
-    if health.report is not None and not health.report.switch:
-        # It runs its own plan. Whether it is to, is looked up only now: thousands are asked about.
-        entry = street.in_force(signal_id, now_ms)
-        return Wanted("" if entry.plan is None else switch.id, entry.from_ms, cycle_s)
-    return Wanted(switch.id, switch.activate_at_ms, cycle_s)
-
-
-def _settled(street: Street, healths: Mapping[str, Health], now_ms: int) -> Iterator[Event]:
-    """Note what a switch has cost each signal, once that is in step."""
-    found: dict[str, list[tuple[str, int]]] = {}
-    for signal_id, health in healths.items():
-        report = health.report
-        if report is None or not report.switch or health.off_since_ms is not None:
+        if verdict is None:
             continue
-        switch = street.switch_at(signal_id, now_ms)
-        if switch is None or switch.id != report.switch or signal_id in switch.settled:
-            continue
-        found.setdefault(switch.id, []).append((signal_id, report.out_of_step_s))
-    for switch_id, seconds in found.items():
-        yield Settled(switch_id, tuple(sorted(seconds)))
+        state, at_ms = verdict.state, verdict.activate_at_ms
+        if street.invalid_at(switch.schedule, at_ms):
+            # Its plans are not valid any more when the moment has been moved.
+            state = SwitchState.GIVEN_UP
+        yield SwitchDecided(switch.id, state, at_ms, verdict.silent)
 
 
 def _left_out(

@@ -161,6 +161,12 @@ class _AlarmKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmKind.V
     """The controller runs another switch's plan, or its own, more than three cycles
     after it was to go over.
     """
+    ALARM_KIND_EXPIRING: _AlarmKind.ValueType  # 8
+    """Of a plan set in force: it is not valid any more within a day."""
+    ALARM_KIND_EXPIRED: _AlarmKind.ValueType  # 9
+    """Of a plan set in force: it is not valid any more. Signals go on with it until
+    another one is put in force.
+    """
 
 class AlarmKind(_AlarmKind, metaclass=_AlarmKindEnumTypeWrapper):
     """What is wrong."""
@@ -187,6 +193,12 @@ server's own is doubted. No controller is left out for its clock meanwhile.
 ALARM_KIND_OTHER_PLAN: AlarmKind.ValueType  # 7
 """The controller runs another switch's plan, or its own, more than three cycles
 after it was to go over.
+"""
+ALARM_KIND_EXPIRING: AlarmKind.ValueType  # 8
+"""Of a plan set in force: it is not valid any more within a day."""
+ALARM_KIND_EXPIRED: AlarmKind.ValueType  # 9
+"""Of a plan set in force: it is not valid any more. Signals go on with it until
+another one is put in force.
 """
 Global___AlarmKind: _TypeAlias = AlarmKind  # noqa: Y015
 
@@ -881,7 +893,9 @@ class TimingPlan(_message.Message):
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
-        """... until here; unset = until replaced."""
+        """... until here; unset = until replaced. Ask again then: what comes may be the
+        same plan, such as where its plan set is not valid any more and none replaces it.
+        """
 
     @_builtins.property
     def offset_reference(self) -> _timestamp_pb2.Timestamp:
@@ -1560,11 +1574,16 @@ class PlanSet(_message.Message):
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """When it may be put in force; unset = any time."""
+        """From when it may be in force; unset = any time. A switch to it is for then or
+        later.
+        """
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when it may be put in force; unset = any time."""
+        """Until when it may be in force; unset = any time. A switch to it is for before
+        that, also when it is postponed. In force at that time, it goes on, with an alarm
+        from a day before, and another one at the end: nothing is replaced by itself.
+        """
 
     @_builtins.property
     def certificate(self) -> Global___Certificate:
@@ -1641,11 +1660,11 @@ class CreatePlanSetRequest(_message.Message):
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """When it may be put in force; unset = any time."""
+        """From when it may be in force; unset = any time."""
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when it may be put in force, after valid_from; unset = any time."""
+        """Until when it may be in force, after valid_from; unset = any time. See PlanSet."""
 
     def __init__(
         self,
@@ -2605,12 +2624,15 @@ class Alarm(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    PLAN_SET_FIELD_NUMBER: _builtins.int
     signal: _builtins.str
     """cities/{city}/signals/{signal}; empty = it is of no single signal."""
     kind: Global___AlarmKind.ValueType
     """What is wrong."""
     detail: _builtins.str
     """For people."""
+    plan_set: _builtins.str
+    """cities/{city}/planSets/{number} that it is about; empty = of none."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Since when."""
@@ -2622,10 +2644,11 @@ class Alarm(_message.Message):
         kind: Global___AlarmKind.ValueType = ...,
         since: _timestamp_pb2.Timestamp | None = ...,
         detail: _builtins.str = ...,
+        plan_set: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "kind", b"kind", "signal", b"signal", "since", b"since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "kind", b"kind", "plan_set", b"plan_set", "signal", b"signal", "since", b"since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
