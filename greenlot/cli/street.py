@@ -1,7 +1,7 @@
 """``greenlot signals export`` and ``submit``: schedules with their plans, out and in."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
@@ -12,16 +12,30 @@ import grpc
 import typer
 
 from greenlot.city import load_city
-from greenlot.cli.client_options import CaOption, ServerOption, connection_to
+from greenlot.cli.client_options import (
+    CaOption,
+    OwnCertificateOption,
+    OwnKeyOption,
+    ServerOption,
+    TokenFileOption,
+    connection_to,
+)
+from greenlot.connection import Connection
 from greenlot.errors import GreenlotError
 from greenlot.server import DEFAULT_LISTEN
 from traffic.io.gat1049 import read_gat1049, write_gat1049
-from traffic.io.protobuf import plan_from_proto, plan_to_proto, signal_id_from_name
+from traffic.io.protobuf import (
+    plan_from_proto,
+    plan_to_proto,
+    signal_id_from_name,
+    timestamp_from_ms,
+)
 from traffic.io.street_csv import read_street_csv, write_street_csv
-from traffic.io.street_messages import record_id, schedule_parts
+from traffic.io.street_messages import certificate_fields, record_id, schedule_parts
 from traffic.io.street_sumo import write_street_sumo
+from traffic.plan import TimingPlan
 from traffic.stages import stages_of
-from traffic.street.exchange import Exchange
+from traffic.street.exchange import Exchange, SetFacts
 from traffic.street.records import Origin, Schedule
 from traffic.v1 import signal_timing_pb2 as pb
 from traffic.v1 import signal_timing_pb2_grpc
@@ -45,12 +59,14 @@ Cache = Annotated[Path, typer.Option("--data", help="Where Dongying is built.")]
 
 
 @contextmanager
-def _stub(server: str, ca: Path | None) -> Iterator[signal_timing_pb2_grpc.SignalTimingServiceStub]:
+def _stub(connection: Connection) -> Iterator[signal_timing_pb2_grpc.SignalTimingServiceStub]:
     try:
-        with connection_to(server, ca).channel() as channel:
+        with connection.channel() as channel:
             yield signal_timing_pb2_grpc.SignalTimingServiceStub(channel)
     except grpc.RpcError as error:
-        raise GreenlotError(f"{server}: {error.code().name}: {error.details()}") from None
+        raise GreenlotError(
+            f"{connection.address}: {error.code().name}: {error.details()}"
+        ) from None
 
 
 def export(
@@ -59,6 +75,9 @@ def export(
     form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.GAT1049,
     server: ServerOption = DEFAULT_LISTEN,
     ca: CaOption = None,
+    certificate: OwnCertificateOption = None,
+    key: OwnKeyOption = None,
+    token_file: TokenFileOption = None,
     day: Annotated[
         str | None, typer.Option("--date", help="Of sumo, the date to write, such as 2026-10-01.")
     ] = None,
@@ -66,7 +85,7 @@ def export(
     data: Cache = Path("greenlot-data"),
 ) -> None:
     """Write a schedule with all plans that it uses; the file is read back before it appears."""
-    with _stub(server, ca) as stub:
+    with _stub(connection_to(server, ca, certificate, key, token_file)) as stub:
         exchange = _fetch(stub, schedule)
     if form is Format.GAT1049:
         write_gat1049(exchange, out)
@@ -94,13 +113,41 @@ def _fetch(stub: signal_timing_pb2_grpc.SignalTimingServiceStub, name: str) -> E
         exceptions=exceptions,
         without=tuple(signal_id_from_name(key, where="without") for key in found.without),
     )
-    plan_sets = {}
+    plan_sets, facts = {}, {}
     for set_id in schedule.plan_sets:
         request = pb.GetPlanSetRequest(name=f"cities/{city_id}/planSets/{set_id}")
         answer = stub.GetPlanSet(request, timeout=CALL_S)
         plans = (plan_from_proto(plan) for plan in answer.plans)
         plan_sets[set_id] = {plan.signal_id: plan for plan in plans}
-    return Exchange(schedule, plan_sets)
+        facts[set_id] = _facts(answer)
+    return Exchange(schedule, plan_sets, facts)
+
+
+def _facts(answer: pb.PlanSet) -> SetFacts:
+    times = (
+        answer.valid_from.ToMilliseconds() if answer.HasField("valid_from") else None,
+        answer.valid_until.ToMilliseconds() if answer.HasField("valid_until") else None,
+    )
+    return SetFacts(*times, certificate_fields(answer.certificate))
+
+
+def _plan_set_request(
+    parent: str, plans: Iterable[TimingPlan], facts: SetFacts, where: str
+) -> pb.CreatePlanSetRequest:
+    city_id = parent.split("/")[1]
+    try:
+        certificate = pb.Certificate(**facts.certificate) if facts.certificate else None
+    except (TypeError, ValueError) as error:
+        raise GreenlotError(f"{where}: certificate: {error}") from None
+    from_ms, until_ms = facts.valid_from_ms, facts.valid_until_ms
+    return pb.CreatePlanSetRequest(
+        parent=parent,
+        request_id=str(uuid.uuid4()),
+        plans=[plan_to_proto(plan, city_id) for plan in plans],
+        certificate=certificate,
+        valid_from=None if from_ms is None else timestamp_from_ms(from_ms),
+        valid_until=None if until_ms is None else timestamp_from_ms(until_ms),
+    )
 
 
 def submit(
@@ -109,6 +156,9 @@ def submit(
     title: Annotated[str, typer.Option(help="For people.")] = "",
     server: ServerOption = DEFAULT_LISTEN,
     ca: CaOption = None,
+    certificate: OwnCertificateOption = None,
+    key: OwnKeyOption = None,
+    token_file: TokenFileOption = None,
     city: CityOption = None,
     data: Cache = Path("greenlot-data"),
 ) -> None:
@@ -120,26 +170,23 @@ def submit(
         roads = {k: s for k, s in loaded.graph.signals.items() if s.kind == "road" and s.programs}
         exchange = read_gat1049(path, {key: stages_of(s) for key, s in roads.items()})
     parent = f"cities/{loaded.id}"
+    source = f"submit {path.name}"[:200]
+    requests = {
+        set_id: _plan_set_request(parent, plans.values(), exchange.facts_of(set_id), str(path))
+        for set_id, plans in exchange.plan_sets.items()
+    }
     names: dict[str, str] = {}
-    with _stub(server, ca) as stub:
-        for set_id, plans in exchange.plan_sets.items():
-            made = stub.CreatePlanSet(
-                pb.CreatePlanSetRequest(
-                    parent=parent,
-                    request_id=str(uuid.uuid4()),
-                    title=title,
-                    author=author,
-                    source=f"submit {path.name}"[:200],
-                    plans=[plan_to_proto(plan, loaded.id) for plan in plans.values()],
-                ),
-                timeout=CALL_S,
-            )
+    with _stub(connection_to(server, ca, certificate, key, token_file)) as stub:
+        for set_id in exchange.plan_sets:
+            request = requests[set_id]
+            request.MergeFrom(pb.CreatePlanSetRequest(title=title, author=author, source=source))
+            made = stub.CreatePlanSet(request, timeout=CALL_S)
             names[set_id] = made.name
             print(made.name)
         schedule = exchange.schedule
         message = pb.Schedule(
             title=title,
-            source=f"submit {path.name}"[:200],
+            source=source,
             day_plans=[
                 pb.DayPlan(
                     name=own.name,

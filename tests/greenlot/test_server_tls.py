@@ -18,7 +18,13 @@ from parking.v1 import parking_pb2_grpc
 from tests.greenlot import wire
 from tests.greenlot.secured import Secured, code_of, secured
 from tests.greenlot.security.authority import Authority, Pair
+from tests.greenlot.test_cli_signals import greenlot
 from tests.greenlot.test_server import CITY
+from traffic.controller.controller import fixed_plan
+from traffic.io.street_csv import read_street_csv, write_street_csv
+from traffic.io.sumo_net import read_network
+from traffic.street.exchange import Exchange, SetFacts
+from traffic.street.records import Origin, all_week
 
 CODE = grpc.StatusCode
 LOTS = pk.ListLotsRequest(parent=CITY)
@@ -64,6 +70,38 @@ def test_a_client_with_a_certificate_and_a_token_is_let_in(
     mutual: Secured, authority: Authority
 ) -> None:
     assert code_with(mutual, authority.ca, authority.issue("client")) is CODE.OK
+
+
+def test_schedules_go_out_and_come_in_through_mutual_tls(
+    mutual: Secured, authority: Authority, small_city: Path, tmp_path: Path
+) -> None:
+    """``signals submit`` and ``export`` take a certificate and a token, and lose nothing."""
+    own = authority.issue("engineer")
+    token = tmp_path / "token"
+    token.write_text(mutual.tokens["engineer"])
+    graph = read_network(small_city / "network.net.xml")
+    plans = {key: fixed_plan(graph.signals[key]) for key in ("A1", "B1")}
+    facts = SetFacts(1_795_017_600_123, 1_895_017_600_000, {"status": 1, "value": 0.5, "seed": 7})
+    given = Exchange(all_week("1", "1", Origin("", "", 0)), {"1": plans}, {"1": facts})
+    write_street_csv(given, tmp_path / "in")
+    server = [
+        *("--server", mutual.address.replace("127.0.0.1", "localhost")),
+        *("--ca", str(authority.ca), "--certificate", str(own.certificate)),
+        *("--key", str(own.key), "--token-file", str(token)),
+    ]
+    done = greenlot("signals", "submit", str(tmp_path / "in"), "--city", str(small_city), *server)
+    assert done.returncode == 0, done.stderr
+    made, schedule = done.stdout.split()
+    done = greenlot(
+        "signals", "export", schedule, "--format", "csv", "-o", str(tmp_path / "out"), *server
+    )
+    assert done.returncode == 0, done.stderr
+    back = read_street_csv(tmp_path / "out")
+    assert back.plan_sets == {made.rpartition("/")[2]: plans}
+    assert list(back.facts.values()) == [facts]
+    done = greenlot("signals", "export", schedule, "-o", str(tmp_path / "x.xml"), *server[:4])
+    assert done.returncode == 2
+    assert "UNAVAILABLE" in done.stderr or "UNAUTHENTICATED" in done.stderr
 
 
 def test_plain_text_to_a_tls_port_is_refused(mutual: Secured) -> None:

@@ -2,7 +2,8 @@
 
 Element names and fields as seen in public code (PlanParam, DayPlanParam, ScheduleParam,
 StageParam), not checked against the text of the standard. What the standard has no field for, the
-state of every link, stands in elements of a namespace of ours, which others pass over.
+state of every link, and of plan sets when they may be in force and what was proved, stands in
+elements of a namespace of ours, which others pass over.
 
 Conventions: ``CoordStageNo`` and ``StageNo`` count from 1. ``Offset`` is ours: seconds from the
 master clock's cycle start (local midnight) to the beginning of the coordinated stage's green.
@@ -18,7 +19,7 @@ from traffic.errors import InvalidInputError, TrafficError
 from traffic.io.sumo_additional import write_whole
 from traffic.plan import Stage, TimingPlan
 from traffic.signals import Phase
-from traffic.street.exchange import Exchange, require_same
+from traffic.street.exchange import Exchange, SetFacts, require_same
 from traffic.street.records import DayPlan, Origin, Period, Schedule
 
 OURS = "urn:greenlot:states:1"
@@ -40,7 +41,8 @@ def write_gat1049(exchange: Exchange, path: Path) -> None:
     root = ET.Element("SignalParams", {"Style": "GA/T 1049.2"})
     numbers = {set_id: k + 1 for k, set_id in enumerate(exchange.plan_sets)}
     for set_id, number in numbers.items():
-        ET.SubElement(root, f"{{{OURS}}}PlanSet", {"PlanNo": str(number), "Id": set_id})
+        named = {"PlanNo": str(number), "Id": set_id, **exchange.facts_of(set_id).texts()}
+        ET.SubElement(root, f"{{{OURS}}}PlanSet", named)
     for signal_id in exchange.signals:
         for set_id, number in numbers.items():
             plan = exchange.plan_sets[set_id].get(signal_id)
@@ -158,8 +160,11 @@ def _read(
             number = _text(row, "PlanNo")
             plan = _plan(row, own_stages or {})
             plan_sets.setdefault(names.get(number, number), {})[plan.signal_id] = plan
-        schedule = _schedule(root, names)
-        return Exchange(schedule, plan_sets)
+        facts = {
+            row.attrib["Id"]: SetFacts.of_texts(row.attrib)
+            for row in root.iter(f"{{{OURS}}}PlanSet")
+        }
+        return Exchange(_schedule(root, names), plan_sets, facts)
     except (KeyError, ValueError, TypeError) as error:
         raise InvalidInputError(f"not of this kind: {error}", where=where) from None
     except TrafficError as error:

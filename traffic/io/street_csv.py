@@ -1,18 +1,22 @@
-"""Plans and a schedule as two tables (CSV, UTF-8): ``plans.csv`` and ``schedule.csv``."""
+"""Plans and a schedule as tables (CSV, UTF-8): ``plans.csv``, ``schedule.csv``, ``plan_sets.csv``.
+
+The third one may be missing: then nothing is said of plan sets but their plans.
+"""
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from traffic.errors import InvalidInputError, TrafficError
 from traffic.io.sumo_additional import write_whole
 from traffic.plan import Stage, TimingPlan
 from traffic.signals import Phase
-from traffic.street.exchange import Exchange, require_same
+from traffic.street.exchange import FACTS, Exchange, SetFacts, require_same
 from traffic.street.records import DayPlan, Origin, Period, Schedule
 
-PLANS, SCHEDULE = "plans.csv", "schedule.csv"
+PLANS, SCHEDULE, SETS = "plans.csv", "schedule.csv", "plan_sets.csv"
+SET_COLUMNS = ("plan_set", *FACTS)
 PLAN_COLUMNS = (
     *("plan_set", "signal", "cycle_s", "offset_s", "coordinated_stage"),
     *("stage", "name", "green_state", "green_s", "min_green_s", "intergreen"),
@@ -22,11 +26,13 @@ NOBODY = Origin("", "import", 0)
 
 
 def write_street_csv(exchange: Exchange, folder: Path) -> None:
-    """Write both tables into a folder, and read them back before they appear.
+    """Write the tables into a folder, and read them back before they appear.
 
     ``plans.csv`` has a row for each stage; its intergreen reads ``3:yyrr|2:rrrr``. The rows of
     ``schedule.csv`` are of kind ``period`` (day plan, begin_s, plan set), ``weekday`` (1 Monday to
-    7, day plan), ``exception`` (date, day plan) and ``without`` (signal).
+    7, day plan), ``exception`` (date, day plan) and ``without`` (signal). ``plan_sets.csv`` says
+    when a set may be in force (ISO 8601, of the city's zone without one) and, as JSON, what was
+    proved.
 
     Raises
     ------
@@ -34,10 +40,14 @@ def write_street_csv(exchange: Exchange, folder: Path) -> None:
         The tables would not say the same as was given.
     """
     plans, schedule = _plan_rows(exchange), _schedule_rows(exchange)
-    texts = [_table(PLAN_COLUMNS, plans), _table(SCHEDULE_COLUMNS, schedule)]
-    require_same(exchange, _read(texts[0], texts[1], folder), str(folder))
+    texts = [
+        _table(PLAN_COLUMNS, plans),
+        _table(SCHEDULE_COLUMNS, schedule),
+        _table(SET_COLUMNS, _set_rows(exchange)),
+    ]
+    require_same(exchange, _read(texts, folder), str(folder))
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in zip((PLANS, SCHEDULE), texts, strict=True):
+    for name, text in zip((PLANS, SCHEDULE, SETS), texts, strict=True):
         write_whole(folder / name, text)
 
 
@@ -66,6 +76,12 @@ def _schedule_rows(exchange: Exchange) -> Iterator[tuple[object, ...]]:
         yield "without", signal_id, "", ""
 
 
+def _set_rows(exchange: Exchange) -> Iterator[tuple[object, ...]]:
+    for set_id in exchange.plan_sets:
+        texts = exchange.facts_of(set_id).texts()
+        yield set_id, *(texts.get(name, "") for name in FACTS)
+
+
 def _table(columns: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -75,7 +91,7 @@ def _table(columns: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> str:
 
 
 def read_street_csv(folder: Path) -> Exchange:
-    """Read both tables of a folder.
+    """Read the tables of a folder.
 
     Raises
     ------
@@ -83,12 +99,14 @@ def read_street_csv(folder: Path) -> Exchange:
         A column is missing or a value malformed; ``where`` is FILE:ROW.
     """
     texts: list[str] = []
-    for name in (PLANS, SCHEDULE):
+    for name in (PLANS, SCHEDULE, SETS):
+        if name == SETS and not (folder / name).exists():
+            break
         try:
             texts.append((folder / name).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidInputError(f"cannot be read: {error}", where=str(folder / name)) from None
-    return _read(texts[0], texts[1], folder)
+    return _read(texts, folder)
 
 
 def _rows(text: str, columns: tuple[str, ...], where: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -100,8 +118,21 @@ def _rows(text: str, columns: tuple[str, ...], where: str) -> Iterator[tuple[int
         yield reader.line_num, {name: row[name] or "" for name in columns}
 
 
-def _read(plans: str, schedule: str, folder: Path) -> Exchange:
-    return Exchange(_schedule(schedule, str(folder / SCHEDULE)), _plans(plans, str(folder / PLANS)))
+def _read(texts: Sequence[str], folder: Path) -> Exchange:
+    plans, schedule, *others = texts
+    facts = _facts(others[0], str(folder / SETS)) if others else {}
+    own = _plans(plans, str(folder / PLANS))
+    return Exchange(_schedule(schedule, str(folder / SCHEDULE)), own, facts)
+
+
+def _facts(text: str, where: str) -> dict[str, SetFacts]:
+    found: dict[str, SetFacts] = {}
+    for number, row in _rows(text, SET_COLUMNS, where):
+        try:
+            found[row["plan_set"]] = SetFacts.of_texts(row)
+        except (ValueError, TrafficError) as error:
+            raise InvalidInputError(str(error), where=f"{where}:{number}") from None
+    return found
 
 
 def _plans(text: str, where: str) -> dict[str, dict[str, TimingPlan]]:

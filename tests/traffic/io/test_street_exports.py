@@ -15,7 +15,7 @@ from traffic.io.sumo_net import read_network
 from traffic.network import RoadGraph
 from traffic.plan import TimingPlan
 from traffic.stages import stages_of
-from traffic.street.exchange import Exchange
+from traffic.street.exchange import Exchange, SetFacts
 from traffic.street.records import DayPlan, Origin, Period, Schedule
 
 WORK = DayPlan("工作日", (Period(0, "3"), Period(25_200, "8"), Period(32_445, "3")))
@@ -47,7 +47,8 @@ def exchange(graph: RoadGraph) -> Exchange:
         exceptions=(("2026-10-01", "rest"), ("2026-10-10", "工作日")),
         without=("B1",),
     )
-    return Exchange(schedule, {"3": plans, "8": others})
+    facts = SetFacts(1_795_017_600_123, None, {"status": 1, "value": 0.5, "seed": 7})
+    return Exchange(schedule, {"3": plans, "8": others}, {"8": facts})
 
 
 def test_gat1049_comes_back_the_same(exchange: Exchange, tmp_path: Path) -> None:
@@ -87,10 +88,29 @@ def test_tables_come_back_the_same(exchange: Exchange, tmp_path: Path) -> None:
         read_street_csv(tmp_path / "out")
 
 
+def test_validity_and_certificate_come_back(exchange: Exchange, tmp_path: Path) -> None:
+    write_gat1049(exchange, tmp_path / "x.xml")
+    write_street_csv(exchange, tmp_path)
+    for read in (read_gat1049(tmp_path / "x.xml"), read_street_csv(tmp_path)):
+        assert read.facts_of("8") == exchange.facts["8"]
+        assert read.facts_of("3") == SetFacts()
+    table = tmp_path / "plan_sets.csv"
+    text = table.read_text()
+    assert "2026-11-19T00:00:00.123+08:00" in text
+    table.write_text(text.replace("2026-11-19T", "soon"))
+    with pytest.raises(InvalidInputError, match=r"plan_sets.csv:3: "):
+        read_street_csv(tmp_path)
+    table.unlink()
+    assert read_street_csv(tmp_path).facts == {}
+    assert list(exchange.differences(read_street_csv(tmp_path))) == [
+        "plan set 8: validity or certificate"
+    ]
+
+
 def test_differences_are_found(exchange: Exchange) -> None:
     plans = dict(exchange.plan_sets["8"])
     plans["C1"] = plans["C1"].with_offset(12)
-    other = Exchange(exchange.schedule, dict(exchange.plan_sets) | {"8": plans})
+    other = Exchange(exchange.schedule, dict(exchange.plan_sets) | {"8": plans}, exchange.facts)
     assert list(exchange.differences(other)) == ["plan set 8: signal C1"]
 
 
