@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from greenlot.errors import StartError
-from greenlot.plan_backups import plans_beside, plans_from_postgres, plans_to_postgres
+from greenlot.plan_backups import plans_beside, plans_from_postgres, plans_to_postgres, renew_log
 from greenlot.storage import StorageError
 from greenlot.storage.sqlite import copy_file
 from greenlot.stores import is_postgres, plans_file, sqlite_path
@@ -109,6 +109,7 @@ def restore(source: Path, store: str, *, city_id: str, data: Path | None = None)
             copy_file(source, sqlite_path(store))
             if plans.is_file() and data is not None:
                 copy_file(plans, plans_file(data, city_id))
+                renew_log(plans_file(data, city_id))
                 into = plans
     except (StorageError, ParkingError) as error:
         raise StartError(f"restore: {error}") from error

@@ -12,9 +12,16 @@ import psycopg
 
 from greenlot.storage import Postgres, StorageError
 from greenlot.storage.postgres import Connection
-from traffic.store import APPLICATION_ID, POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS
+from traffic.store import (
+    APPLICATION_ID,
+    POSTGRES_MIGRATIONS,
+    RENEW_SQLITE_IDENTITY,
+    SQLITE_MIGRATIONS,
+)
 
 CHUNK_ROWS = 5000
+OLDEST_VERSION = 2
+"""Of a file's schema, from which on it has the tables that are copied."""
 TABLES = {
     "plan_set": "revision, valid_from_ms, made_ms, request_id, fingerprint, result",
     "street_log": "revision, at_ms, request_id, fingerprint, reply, events",
@@ -83,6 +90,27 @@ def plans_to_postgres(source: Path, url: str, city: str) -> int:
         database.close()
 
 
+def renew_log(file: Path) -> None:
+    """Give the log in a file that was copied from a backup another id than the first one had.
+
+    Raises
+    ------
+    StorageError
+        It cannot be written.
+    """
+    try:
+        connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            # One of an older schema is given an id when it is opened.
+            if connection.execute("PRAGMA user_version").get > OLDEST_VERSION:
+                connection.execute("PRAGMA synchronous=FULL")
+                connection.execute(RENEW_SQLITE_IDENTITY)
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise StorageError(f"cannot be written: {error}", where=file) from error
+
+
 def _copy_out(connection: Connection, city: str, file: apsw.Connection) -> int:
     file.execute("BEGIN")
     for script in SQLITE_MIGRATIONS:
@@ -105,6 +133,8 @@ def _copy_out(connection: Connection, city: str, file: apsw.Connection) -> int:
 
 def _copy_in(connection: Connection, city: str, file: apsw.Connection) -> int:
     connection.execute("LOCK TABLE street_log IN SHARE ROW EXCLUSIVE MODE")
+    # Whoever holds what came after the backup is to forget it: see PlanStore.log_id.
+    connection.execute("DELETE FROM log_identity WHERE city = %s", (city,))
     copied = 0
     for table, columns in TABLES.items():
         known = connection.execute(f"SELECT 1 FROM {table} WHERE city = %s LIMIT 1", (city,))
@@ -130,11 +160,12 @@ def _opened(path: Path) -> apsw.Connection:
         version = connection.execute("PRAGMA user_version").get
     except apsw.Error as error:
         raise StorageError(f"cannot be opened: {error}", where=path) from error
-    if (kind, version) != (APPLICATION_ID, len(SQLITE_MIGRATIONS)):
+    newest = len(SQLITE_MIGRATIONS)
+    if kind != APPLICATION_ID or not OLDEST_VERSION <= version <= newest:
         connection.close()
         raise StorageError(
-            f"expected signal plans of schema version {len(SQLITE_MIGRATIONS)}, got application "
-            f"id {kind}, version {version}",
+            f"expected signal plans of schema version {OLDEST_VERSION} to {newest}, got "
+            f"application id {kind}, version {version}",
             where=path,
         )
     return connection

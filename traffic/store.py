@@ -5,13 +5,15 @@ another has written. What the first version kept (``plan_set``) is read as the l
 """
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 import apsw
 
-from greenlot.storage import Database, Postgres, StorageError
+from greenlot.storage import Condition, Database, Postgres, StorageError
 from greenlot.storage.postgres import Connection
 from traffic.errors import InvalidInputError
 from traffic.io.street_log import decode, encode, first_version
@@ -30,6 +32,7 @@ __all__ = [
 APPLICATION_ID = 0x676C7430
 """Marks a file as greenlot's timing plans ("glt0")."""
 
+PROBE_BYTES = 16 * 1024
 FIRST_VERSION_GROUP = ""
 """The group of switches that the first version made: it had none."""
 
@@ -62,7 +65,13 @@ SQLITE_MIGRATIONS = (
     CREATE TRIGGER street_log_is_append_only_2 BEFORE DELETE ON street_log
       BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
     """,
+    """
+    CREATE TABLE log_identity (id TEXT NOT NULL) STRICT;
+    INSERT INTO log_identity VALUES (lower(hex(randomblob(16))));
+    """,
 )
+RENEW_SQLITE_IDENTITY = "UPDATE log_identity SET id = lower(hex(randomblob(16)))"
+"""What a restored file is given: its log goes on otherwise than the one that it is a copy of."""
 
 CHANNEL = "greenlot_plans"
 POSTGRES_MIGRATIONS = (
@@ -98,6 +107,7 @@ POSTGRES_MIGRATIONS = (
     CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON street_log
       EXECUTE FUNCTION plan_set_is_append_only();
     """,
+    "CREATE TABLE log_identity (city text PRIMARY KEY, id text NOT NULL);",
 )
 
 OLD_ROWS = "SELECT revision, valid_from_ms, made_ms, result FROM plan_set"
@@ -155,6 +165,15 @@ class PlanStore(Protocol):
 
     is_shared: bool
     """Whether other servers may write it too."""
+    log_id: str
+    """Of this log: another one, such as from an older backup, has another id."""
+
+    @property
+    def condition(self) -> Condition:
+        """Whether it can be written, as the last attempt showed."""
+
+    def probe(self) -> "Future[None]":
+        """Write next to nothing, to see whether writing works again."""
 
     def load(self, after_revision: int = 0) -> tuple[LogEntry, ...]:
         """Return the commits after a revision, in order."""
@@ -204,6 +223,29 @@ class SqlitePlanStore:
 
     def __init__(self, path: Path) -> None:
         self._database = Database.open(path, SQLITE_MIGRATIONS, application_id=APPLICATION_ID)
+        self.log_id: str = self._database.reader.execute("SELECT id FROM log_identity").get
+
+    @property
+    def condition(self) -> Condition:
+        """Whether it can be written, as the last attempt showed."""
+        return self._database.condition
+
+    def probe(self) -> "Future[None]":
+        """Write next to nothing, to see whether writing works again."""
+
+        def work(connection: apsw.Connection) -> None:
+            # Room in the file, as much as many commits need and taken back at once; then a page of
+            # its own log.
+            connection.execute("SAVEPOINT room")
+            connection.execute(
+                "INSERT INTO street_log VALUES (-1, 0, NULL, zeroblob(?), NULL, '')", (PROBE_BYTES,)
+            )
+            connection.execute("ROLLBACK TO room")
+            connection.execute("RELEASE room")
+            version = connection.execute("PRAGMA user_version").get
+            connection.execute(f"PRAGMA user_version = {version}")
+
+        return self._database.submit(work, proves=True)
 
     def load(self, after_revision: int = 0) -> tuple[LogEntry, ...]:
         """Return the commits after a revision, in order."""
@@ -267,6 +309,31 @@ class PostgresPlanStore:
     def __init__(self, url: str, *, city: str) -> None:
         self._city = city
         self._database = Postgres(url, component="plans", migrations=POSTGRES_MIGRATIONS)
+        self.log_id = self._database.write(self._identity).result()
+
+    @property
+    def condition(self) -> Condition:
+        """Whether it can be written, as the last attempt showed."""
+        return self._database.condition
+
+    def probe(self) -> "Future[None]":
+        """Write nothing, in a transaction that may write, to see whether that works again."""
+
+        def work(connection: Connection) -> None:
+            connection.execute("INSERT INTO street_log SELECT * FROM street_log WHERE false")
+
+        return self._database.write(work)
+
+    def _identity(self, connection: Connection) -> str:
+        connection.execute(
+            "INSERT INTO log_identity VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            (self._city, uuid4().hex),
+        )
+        row = connection.execute(
+            "SELECT id FROM log_identity WHERE city = %s", (self._city,)
+        ).fetchone()
+        assert row is not None
+        return str(row[0])
 
     def load(self, after_revision: int = 0) -> tuple[LogEntry, ...]:
         """Return the commits after a revision, in order."""

@@ -91,8 +91,10 @@ def test_every_event_is_read_back_as_it_was_written(opened):
     expected = (LogEntry(1, EVERYTHING), *(LogEntry(n + 2, (e,)) for n, e in enumerate(EVERYTHING)))
     assert store.load() == expected
     assert store.load(3) == expected[3:]
+    log_id = store.log_id
     store.close()
     store = opened()
+    assert store.log_id == log_id != ""
     assert store.load() == expected
     store.close()
 

@@ -24,6 +24,7 @@ def write_held(held: Held, path: Path, *, city_id: str, signal_id: str) -> None:
     document = {
         "version": VERSION,
         "signal": record_name(city_id, "signals", signal_id),
+        "log_id": held.log_id,
         "revision": held.revision,
         "switches": rows,
     }
@@ -61,7 +62,9 @@ def read_held(path: Path, *, city_id: str, signal_id: str) -> Held:
         for row in document["switches"]:
             message = pb.SignalSwitch.FromString(bytes.fromhex(row["switch"]))
             switches.append(held_switch(message, city_id, refusal=row["refusal"]))
-        return Held(int(document["revision"]), tuple(switches))
+        # Written by a version that knew of one log only, it has none.
+        log_id = str(document.get("log_id", ""))
+        return Held(int(document["revision"]), tuple(switches), log_id)
     except TrafficError as error:
         raise InvalidInputError(str(error), where=str(path)) from error
     except (ValueError, KeyError, TypeError) as error:

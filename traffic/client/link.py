@@ -7,7 +7,7 @@ controller is.
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -162,6 +162,7 @@ class Link:
             signals=[self._name],
             revision=self.controller.held.revision,
             programs=True,
+            log_id=self.controller.held.log_id,
         )
         call = self._stub.WatchPlans(request, metadata=self._metadata)
         try:
@@ -176,8 +177,11 @@ class Link:
                     for switch in self.controller.held.switches:
                         if switch.state is SwitchState.PROPOSED or switch.refusal:
                             self._answers[switch.id] = switch.refusal
-                if message.switches:
-                    held, answers = await asyncio.to_thread(self._considered, message.switches)
+                if message.starts_anew:
+                    self._answers = {}
+                is_other_log = message.log_id not in ("", self.controller.held.log_id)
+                if message.switches or message.starts_anew or is_other_log:
+                    held, answers = await asyncio.to_thread(self._considered, message)
                     if not await self._kept(held, call):
                         return
                     self.controller.held = held
@@ -186,11 +190,15 @@ class Link:
         finally:
             call.cancel()
 
-    def _considered(self, rows: Iterable[pb.SignalSwitch]) -> tuple[Held, dict[str, str]]:
-        """Check switches; return what is held with them, and what is to be answered."""
+    def _considered(self, message: pb.WatchPlansResponse) -> tuple[Held, dict[str, str]]:
+        """Check what was told; return what is held with it, and what is to be answered."""
         held = self.controller.held
+        if message.starts_anew:
+            held = held.anew(message.log_id, self._time.now_ms())
+        elif message.log_id:
+            held = replace(held, log_id=message.log_id)
         answers: dict[str, str] = {}
-        for row in rows:
+        for row in message.switches:
             if row.signal != self._name:
                 continue
             switch = held_switch(row, self._city_id)

@@ -68,10 +68,11 @@ class HeldSwitch:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """All that a controller holds; ``revision`` is the last one it was told."""
+    """All that a controller holds; ``revision`` is the last one it was told, of log ``log_id``."""
 
     revision: int = 0
     switches: tuple[HeldSwitch, ...] = ()
+    log_id: str = ""
 
     def current(self, time_ms: int) -> HeldSwitch | None:
         """Return the switch that is in force at a moment."""
@@ -97,7 +98,17 @@ class Held:
         # What is in force is never what is dropped.
         most = [s for s in kept if s is not current][-MOST_HELD:]
         kept = tuple(s for s in kept if s is current or s in most)
-        return Held(max(self.revision, switch.revision), kept)
+        return Held(max(self.revision, switch.revision), kept, self.log_id)
+
+    def anew(self, log_id: str, time_ms: int) -> "Held":
+        """Return what is left where the server's log is another one: what runs, until it says more.
+
+        Numbers and moments of the old log mean nothing in the new one: whatever that puts in force
+        replaces it.
+        """
+        current = self.current(time_ms)
+        kept = () if current is None else (replace(current, id="0", revision=0, activate_at_ms=0),)
+        return Held(0, kept, log_id)
 
 
 def _order(switch: HeldSwitch) -> tuple[int, int]:

@@ -35,6 +35,7 @@ from traffic.store import PlanStore
 from traffic.street import decisions
 from traffic.street.decisions import CityStreets, Steps
 from traffic.street.events import Event
+from traffic.street.figures import StreetFigures
 from traffic.street.groups import coordination_groups
 from traffic.street.records import PlanSet
 from traffic.street.state import Street
@@ -97,6 +98,10 @@ class SignalTimingService(
         )
         self._searches = Searches()
         self._passing: asyncio.Task[None] | None = None
+
+    def figures(self) -> StreetFigures:
+        """Return what operations watch; it may be called from any thread."""
+        return StreetFigures.of(self.desk.street, list(self.desk.healths.values()))
 
     async def start(self) -> None:
         """Begin to let time pass."""

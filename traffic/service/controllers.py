@@ -46,7 +46,13 @@ class ControllerCalls:
             desk.signal_id(name, where=f"signals[{k}]") for k, name in enumerate(request.signals)
         ]
         signals = tuple(chosen or sorted(desk.city.signals))
-        revision, told = request.revision, request.revision
+        if request.revision > desk.street.revision:
+            # Another server may have written what this one has not read yet.
+            await desk.catch_up()
+        is_of_another = request.log_id not in ("", desk.log_id) and request.revision > 0
+        starts_anew = is_of_another or request.revision > desk.street.revision
+        told = 0 if starts_anew else request.revision
+        is_first = True
         # What plan watchers hold of each signal, to tell when the time of day brings another.
         held: dict[str, tuple[int, str, int]] = {}
         ends_ms: dict[str, float] = {}
@@ -58,19 +64,20 @@ class ControllerCalls:
             while not desk.is_ending:
                 now_ms = desk.clock()
                 answer = pb.WatchPlansResponse(server_time=timestamp_from_ms(now_ms))
+                if is_first:
+                    answer.log_id, answer.starts_anew, is_first = desk.log_id, starts_anew, False
                 if request.programs:
                     self._add_switches(answer, signals, told)
                     due_ms = math.inf
                 else:
                     due_ms = self._add_plans(answer, signals, told, held, ends_ms, now_ms)
                 told = max(told, desk.street.revision)
-                revision = max(revision, told)
-                answer.revision = revision
+                answer.revision = told
                 yield answer
                 # Spread by chance: thousands that were told at once do not come back at once.
                 heartbeat_s = self.heartbeat_s * random.uniform(0.6, 1.0)
                 await waiting.wait(min(heartbeat_s, max(0.05, (due_ms - now_ms) / 1000)))
-        raise StoppingError(revision)
+        raise StoppingError(told)
 
     def _add_switches(
         self, answer: pb.WatchPlansResponse, signals: tuple[str, ...], told: int
@@ -79,7 +86,8 @@ class ControllerCalls:
         street, now_ms = self.desk.street, self.desk.clock()
         for signal_id in signals:
             found = {switch.id: switch for switch in street.since(told, signal_id, now_ms)}
-            for switch in street.ended_since(told):
+            # Who holds nothing needs not know what is off.
+            for switch in street.ended_since(told) if told else ():
                 if signal_id in switch.signals:
                     found[switch.id] = switch
             for switch in sorted(found.values(), key=lambda switch: switch.revision):
@@ -100,7 +108,8 @@ class ControllerCalls:
         desk = self.desk
         due_ms = math.inf
         # What is off may have been told as a plan to come: what runs instead is told again.
-        off = {key for switch in desk.street.ended_since(told) for key in switch.signals}
+        ended = desk.street.ended_since(told) if told else ()
+        off = {key for switch in ended for key in switch.signals}
         for signal_id in signals:
             coming = [s for s in desk.street.switches_of(signal_id) if s.activate_at_ms > now_ms]
             times_ms = [now_ms, *(switch.activate_at_ms for switch in coming)]

@@ -85,6 +85,7 @@ class Desk:
         self.counts: dict[str, dict[str, pb.DetectorCount]] = {}
         self.is_ending = False
         self.tick_s = TICK_S
+        self.log_id = store.log_id
         self._caller = caller
         self._store = store
         self._lock = asyncio.Lock()
@@ -191,6 +192,12 @@ class Desk:
             self._plans.pop(signal_id, None)
         if touched:
             self._wake(touched)
+
+    async def catch_up(self) -> None:
+        """Take in what other servers have written so far."""
+        if self._store.is_shared:
+            async with self._lock:
+                await self._read_on()
 
     async def _read_on(self) -> None:
         """Take in what another server has written."""

@@ -1026,6 +1026,7 @@ class WatchPlansRequest(_message.Message):
     SIGNALS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     PROGRAMS_FIELD_NUMBER: _builtins.int
+    LOG_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """cities/{city}"""
     revision: _builtins.int
@@ -1036,6 +1037,8 @@ class WatchPlansRequest(_message.Message):
     names its signals, it is heard of with that, and from then on waited for; to be
     heard of further it reports its status, at least every 60 s.
     """
+    log_id: _builtins.str
+    """log_id of the last watch whose answers the client holds; empty = not known."""
     @_builtins.property
     def signals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Signal resource names; empty = all of the city."""
@@ -1047,10 +1050,11 @@ class WatchPlansRequest(_message.Message):
         signals: _abc.Iterable[_builtins.str] | None = ...,
         revision: _builtins.int = ...,
         programs: _builtins.bool = ...,
+        log_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "programs", b"programs", "revision", b"revision", "signals", b"signals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["log_id", b"log_id", "parent", b"parent", "programs", b"programs", "revision", b"revision", "signals", b"signals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1064,8 +1068,19 @@ class WatchPlansResponse(_message.Message):
     PLANS_FIELD_NUMBER: _builtins.int
     SWITCHES_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
+    LOG_ID_FIELD_NUMBER: _builtins.int
+    STARTS_ANEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that the client holds after this message."""
+    log_id: _builtins.str
+    """In a watch's first message: the log that revisions count in. After a backup was
+    restored it is another one.
+    """
+    starts_anew: _builtins.bool
+    """In a watch's first message: what the client holds is of another log, or ahead of
+    this one. This message begins anew: forget all switches and plans held before;
+    go on with what runs until the first one that is in force by this log.
+    """
     @_builtins.property
     def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimingPlan]:
         """Plans that changed; empty in a heartbeat. The plan that runs is sent again when
@@ -1087,10 +1102,12 @@ class WatchPlansResponse(_message.Message):
         plans: _abc.Iterable[Global___TimingPlan] | None = ...,
         switches: _abc.Iterable[Global___SignalSwitch] | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
+        log_id: _builtins.str = ...,
+        starts_anew: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plans", b"plans", "revision", b"revision", "server_time", b"server_time", "switches", b"switches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["log_id", b"log_id", "plans", b"plans", "revision", b"revision", "server_time", b"server_time", "starts_anew", b"starts_anew", "switches", b"switches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
