@@ -23,7 +23,7 @@ from greenlot.security.callers import Role
 from greenlot.security.certificates import ServerCertificate
 from greenlot.security.city_directory import CityDirectory
 from greenlot.security.token_file import TokenFile
-from greenlot.storage import Condition
+from greenlot.storage import Condition, StorageError
 from greenlot.stores import is_postgres, open_stores
 from greenlot.telemetry.calls import CURRENT
 from greenlot.telemetry.metrics import Gauges, MetricsEndpoint, ServerCollector
@@ -32,8 +32,10 @@ from greenlot.telemetry.tracing import open_tracing
 from parking.errors import UnavailableError
 from parking.ledger.state import KEPT_MS
 from parking.service import ParkingService
+from parking.store import ReservationStore
 from parking.v1 import parking_pb2, parking_pb2_grpc
 from traffic.service import SignalTimingService
+from traffic.store import PlanStore
 from traffic.v1 import signal_timing_pb2, signal_timing_pb2_grpc
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
@@ -52,10 +54,8 @@ MAX_METADATA_BYTES = 16 * 1024
 STOP_LOOK_S = 0.1
 
 PARKING = parking_pb2.DESCRIPTOR.services_by_name["ParkingService"].full_name
-SERVICES = (
-    signal_timing_pb2.DESCRIPTOR.services_by_name["SignalTimingService"].full_name,
-    PARKING,
-)
+SIGNALS = signal_timing_pb2.DESCRIPTOR.services_by_name["SignalTimingService"].full_name
+SERVICES = (SIGNALS, PARKING)
 
 log = structlog.get_logger()
 
@@ -189,7 +189,12 @@ class CityServer:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         self._tasks = [
             asyncio.create_task(work)
-            for work in (self._look_at_store(), self._look_at_files(), self._calls.look_after())
+            for work in (
+                self._look_at_store(PARKING, self._stores.reservations),
+                self._look_at_store(SIGNALS, self._stores.plans),
+                self._look_at_files(),
+                self._calls.look_after(),
+            )
         ]
         self.address = f"{host_of(self._listen)}:{bound}"
 
@@ -253,6 +258,8 @@ class CityServer:
         return Gauges(
             store_condition=str(self._stores.reservations.condition),
             ledger_revision=self._parking.desk.writer.durable.revision,
+            plan_store_condition=str(self._stores.plans.condition),
+            street=self._signals.figures(),
             certificate_ends_s=certificate.tls.not_after.timestamp() if certificate else None,
             certificate_failures=certificate.failures if certificate else 0,
             tokens=dict(tokens),
@@ -268,25 +275,25 @@ class CityServer:
             if self._tokens is not None:
                 self._tokens.follow()
 
-    async def _look_at_store(self) -> None:
-        """Say in the health of the parking service whether its store can be written.
+    async def _look_at_store(self, service: str, store: PlanStore | ReservationStore) -> None:
+        """Say in the health of a service whether its store can be written.
 
-        Reading goes on, and so do the signals: the overall health stays SERVING. A store that
-        failed is tried again until it works; one that is broken needs a restart.
+        Reading goes on, and so does the other service: the overall health stays SERVING. A store
+        that failed is tried again until it works; one that is broken needs a restart.
         """
-        store, seen = self._stores.reservations, Condition.OK
+        seen = Condition.OK
         while True:
             await asyncio.sleep(STORE_LOOK_S)
             if store.condition not in (Condition.OK, Condition.BROKEN):
-                with contextlib.suppress(UnavailableError):
+                with contextlib.suppress(UnavailableError, StorageError):
                     await asyncio.wrap_future(store.probe())
             if store.condition is seen:
                 continue
             seen = store.condition
-            log.warning("the parking store's condition changed", condition=str(seen))
+            log.warning("a store's condition changed", service=service, condition=str(seen))
             serving = health_pb2.HealthCheckResponse.SERVING
             failing = health_pb2.HealthCheckResponse.NOT_SERVING
-            await self._health.set(PARKING, serving if seen is Condition.OK else failing)
+            await self._health.set(service, serving if seen is Condition.OK else failing)
             if seen is Condition.BROKEN:
                 self.broken.set()
 

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from greenlot.errors import StartError
 from greenlot.telemetry.statistics import Durations, Statistics
+from traffic.street.figures import StreetFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class Gauges:
         Of the parking store: ``ok``, ``read_only``, ``unreachable``, ``broken``.
     ledger_revision
         Of what is on the disk.
+    plan_store_condition
+        Of the plans' store, likewise.
+    street
+        How controllers and switches are.
     certificate_ends_s
         When the server's certificate ends, s since 1970; None = no TLS.
     certificate_failures
@@ -42,6 +47,8 @@ class Gauges:
 
     store_condition: str
     ledger_revision: int
+    plan_store_condition: str
+    street: StreetFigures
     certificate_ends_s: float | None
     certificate_failures: int
     tokens: dict[str, int]
@@ -107,12 +114,17 @@ class ServerCollector(Collector):
 
 
 def _now(gauges: Gauges) -> Iterator[Metric]:
-    condition = GaugeMetricFamily(
-        "greenlot_store_condition", "1 for what the parking store is", labels=["condition"]
-    )
-    for name in ("ok", "read_only", "unreachable", "broken"):
-        condition.add_metric([name], float(gauges.store_condition == name))
-    yield condition
+    for metric, store, now in (
+        ("greenlot_store_condition", "parking", gauges.store_condition),
+        ("greenlot_plan_store_condition", "plans'", gauges.plan_store_condition),
+    ):
+        condition = GaugeMetricFamily(
+            metric, f"1 for what the {store} store is", labels=["condition"]
+        )
+        for name in ("ok", "read_only", "unreachable", "broken"):
+            condition.add_metric([name], float(now == name))
+        yield condition
+    yield from _street(gauges.street)
     yield GaugeMetricFamily(
         "greenlot_ledger_revision", "Last revision on the disk", value=gauges.ledger_revision
     )
@@ -134,6 +146,35 @@ def _now(gauges: Gauges) -> Iterator[Metric]:
     for role, count in gauges.tokens.items():
         tokens.add_metric([role], count)
     yield tokens
+
+
+def _street(street: StreetFigures) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "greenlot_plan_revision", "Last revision of the plans' log", value=street.revision
+    )
+    alarms = GaugeMetricFamily("greenlot_alarms", "Open alarms of signals", labels=["kind"])
+    for kind, count in street.alarms.items():
+        alarms.add_metric([str(kind)], count)
+    yield alarms
+    controllers = GaugeMetricFamily(
+        "greenlot_controllers", "Controllers, by how they are", labels=["state"]
+    )
+    for state, count in (
+        ("known", street.known),
+        ("silent", street.silent),
+        ("out_of_step", street.out_of_step),
+    ):
+        controllers.add_metric([state], count)
+    yield controllers
+    switches = GaugeMetricFamily(
+        "greenlot_switches", "Switches that are still to be decided", labels=["state"]
+    )
+    for state, count in (
+        ("open", street.open_switches),
+        ("postponed", street.postponed_switches),
+    ):
+        switches.add_metric([state], count)
+    yield switches
 
 
 def _fill(family: HistogramMetricFamily, labels: list[str], durations: Durations) -> None:

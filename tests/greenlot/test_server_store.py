@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from greenlot.city import load_city
+from greenlot.city_server import SIGNALS
 from greenlot.errors import StartError
 from greenlot.server import PARKING, CityServer
 from greenlot.stores import open_stores
@@ -20,6 +21,10 @@ from parking.v1 import parking_pb2 as pk
 from parking.v1 import parking_pb2_grpc
 from tests.reliability.abuse import good_request
 from tests.reliability.postgres_server import running
+from traffic.controller.controller import fixed_plan
+from traffic.io.protobuf import plan_to_proto
+from traffic.v1 import signal_timing_pb2 as st
+from traffic.v1 import signal_timing_pb2_grpc
 
 PARENT = "cities/smallville"
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -38,10 +43,10 @@ class Caller:
         request = health_pb2.HealthCheckRequest(service=service)
         return (await self._health.Check(request, timeout=20)).status
 
-    async def until_health(self, status: int) -> None:
-        """Wait until the parking service says so."""
+    async def until_health(self, status: int, service: str = PARKING) -> None:
+        """Wait until a service says so."""
         until = time.monotonic() + 40
-        while await self.health(PARKING) != status:
+        while await self.health(service) != status:
             assert time.monotonic() < until
             await asyncio.sleep(0.1)
 
@@ -73,9 +78,9 @@ async def served(city: Path, folder: Path, store: str | None = None) -> tuple[Ci
     return server, Caller(server.address)
 
 
-def limit_pages(server: CityServer, pages: int | None) -> None:
-    """Let the ledger's file have so many pages; None = as many as it has now."""
-    database = server._stores.reservations._database
+def limit_pages(server: CityServer, pages: int | None, *, of: str = "reservations") -> None:
+    """Let a store's file have so many pages; None = as many as it has now."""
+    database = getattr(server._stores, of)._database
     count = pages or database.reader.execute("PRAGMA page_count").get
     database.submit(lambda c: c.execute(f"PRAGMA max_page_count={count}").get).result()
 
@@ -100,6 +105,42 @@ async def test_a_full_disk_is_read_only_until_there_is_space(small_city, tmp_pat
     assert (await caller.step("ConfirmReservation", held.name)).state == (
         pk.Reservation.STATE_CONFIRMED
     )
+    await caller.channel.close()
+    await server.stop(grace_s=0.5)
+
+
+async def test_plans_that_cannot_be_written_are_said_in_their_service_s_health(
+    small_city, tmp_path
+):
+    server, caller = await served(small_city, tmp_path)
+    signals = signal_timing_pb2_grpc.SignalTimingServiceStub(caller.channel)
+    own = load_city(small_city, cache=tmp_path).graph.signals
+    plans = [plan_to_proto(fixed_plan(signal), "smallville") for signal in own.values()]
+
+    async def make(times: int) -> None:
+        for _ in range(times):
+            request = st.CreatePlanSetRequest(
+                parent=PARENT, request_id=str(uuid.uuid4()), plans=plans
+            )
+            await signals.CreatePlanSet(request, timeout=30)
+
+    await make(1)
+    limit_pages(server, None, of="plans")
+    with pytest.raises(grpc.aio.AioRpcError) as full:
+        await make(200)
+    assert full.value.code() is grpc.StatusCode.UNAVAILABLE
+    await caller.until_health(NOT_SERVING, SIGNALS)
+    assert server._gauges().plan_store_condition == "read_only"
+    assert await caller.health(PARKING) == await caller.health("") == SERVING
+    listed = await signals.ListPlanSets(st.ListPlanSetsRequest(parent=PARENT), timeout=20)
+    assert listed.plan_sets, "reading goes on"
+    # It is tried again and again, and stays so as long as there is no room.
+    await asyncio.sleep(2.5)
+    assert await caller.health(SIGNALS) == NOT_SERVING
+    limit_pages(server, 1_000_000, of="plans")
+    await caller.until_health(SERVING, SIGNALS)
+    await make(1)
+    assert server._gauges().street.revision == server._signals.desk.street.revision
     await caller.channel.close()
     await server.stop(grace_s=0.5)
 

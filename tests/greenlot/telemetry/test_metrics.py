@@ -1,6 +1,7 @@
 """Metrics as Prometheus reads them, from a server that is at work."""
 
 import re
+import time
 import urllib.request
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from greenlot.telemetry.statistics import Durations
 from parking.v1 import parking_pb2 as pk
 from tests.greenlot.secured import code_of, secured
 from tests.greenlot.test_server import CITY, booking_request
+from traffic.io.protobuf import timestamp_from_ms
+from traffic.v1 import signal_timing_pb2 as st
 
 CODE = grpc.StatusCode
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -81,7 +84,34 @@ def test_what_a_server_does_is_counted_and_nothing_of_callers_is_told(
         labels = {label for _, has in samples for label, _ in has}
         assert labels <= {
             *("service", "method", "code", "le", "reason", "condition", "role", "version", "city"),
+            *("kind", "state"),
         }
+
+
+def test_how_the_street_is_is_told(small_city: Path, tmp_path: Path) -> None:
+    with secured(small_city, tmp_path, metrics="0") as server:
+        controller = server.as_("controller").signals
+        report = st.ReportStatusRequest(
+            signal=f"{CITY}/signals/A1",
+            mode=st.CONTROLLER_MODE_OWN_PLAN,
+            time=timestamp_from_ms(server.clock()),
+            faults=["lamp 3"],
+        )
+        controller.ReportStatus(report, timeout=10)
+        end = time.monotonic() + 20
+        while True:
+            _, samples = scrape(server.thread)
+            if value(samples, "greenlot_alarms", kind="fault") or time.monotonic() > end:
+                break
+            time.sleep(0.2)
+        assert value(samples, "greenlot_alarms", kind="fault") == 1
+        assert value(samples, "greenlot_alarms", kind="silent") == 0
+        assert value(samples, "greenlot_controllers", state="known") == 1
+        assert value(samples, "greenlot_controllers", state="out_of_step") == 1
+        assert value(samples, "greenlot_controllers", state="silent") == 0
+        assert value(samples, "greenlot_switches", state="open") == 0
+        assert value(samples, "greenlot_plan_store_condition", condition="ok") == 1
+        assert value(samples, "greenlot_plan_revision") >= 1
 
 
 def test_a_histogram_has_each_duration_in_its_bucket() -> None:
