@@ -35,6 +35,8 @@ LOOKS = 10
 """Ticks in which every controller's health is looked at once."""
 MOST_TRIES = 20
 
+Answers = tuple[set[str], dict[str, str]]
+"""Who has acknowledged a switch, and who refuses it for which reason; nobody does both."""
 Decide = Callable[[Street], tuple[Event, ...]]
 
 
@@ -91,7 +93,7 @@ class Desk:
         self._lock = asyncio.Lock()
         self._waiting: dict[str, set[Waiting]] = {}
         self._looked = 0
-        self._answers: dict[str, tuple[set[str], dict[str, str]]] = {}
+        self._answers: dict[str, Answers] = {}
         self._programs: dict[tuple[str, str], pb.SignalProgram] = {}
         self._plans: dict[str, tuple[int, int | None, pb.TimingPlan]] = {}
         self._waking: set[asyncio.Task[None]] = set()
@@ -240,7 +242,12 @@ class Desk:
         answers, self._answers = self._answers, {}
         # Threads are given what does not change under their hands.
         heard = tuple(self.healths)
-        await self.carry_out(lambda street: self._answered(street, answers, heard))
+        try:
+            await self.carry_out(lambda street: self._answered(street, answers, heard))
+        except BaseException:
+            # Controllers were told that they are taken in.
+            self._put_back(answers)
+            raise
         # A tenth at a time: thousands at once would hold other calls up.
         self._looked = (self._looked + 1) % LOOKS
         known = tuple(self.healths.items())
@@ -253,10 +260,18 @@ class Desk:
             lambda street: tick(street, self.city, seen, self.clock(), self.rules, clocks)
         )
 
+    def _put_back(self, answers: Mapping[str, Answers]) -> None:
+        """Take answers in again that could not be written; what was said since counts more."""
+        for switch_id, (acknowledged, refused) in answers.items():
+            now = self._answers.setdefault(switch_id, (set(), {}))
+            newer = {*now[0], *now[1]}
+            now[0].update(acknowledged - newer)
+            now[1].update({k: why for k, why in refused.items() if k not in newer})
+
     def _answered(
         self,
         street: Street,
-        answers: Mapping[str, tuple[set[str], dict[str, str]]],
+        answers: Mapping[str, Answers],
         heard: Collection[str],
     ) -> tuple[Event, ...]:
         now_ms = self.clock()

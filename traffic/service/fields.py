@@ -1,6 +1,7 @@
 """Checks of the fields that several calls have."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -9,15 +10,31 @@ from traffic.errors import InvalidInputError
 
 DEFAULT_PAGE = 100
 MAX_PAGE = 1000
+MAX_TOKEN = 500
 
 
 def page(ids: Sequence[str], size: int, token: str) -> tuple[Sequence[str], str]:
     """Cut one page out of sorted ids; the token is the last id of the page before."""
-    if not 0 <= size <= MAX_PAGE:
-        raise InvalidInputError(f"{size}; expected 0 to {MAX_PAGE}", where="page_size")
+    _check_size(size)
     if token and token not in ids:
         raise InvalidInputError("not a token of this list", where="page_token")
-    start = ids.index(token) + 1 if token else 0
+    return _cut(ids, size, ids.index(token) + 1 if token else 0)
+
+
+def page_of_passing(ids: Sequence[str], size: int, token: str) -> tuple[Sequence[str], str]:
+    """Cut one page out of ids in order that come and go: that of the token may be gone."""
+    _check_size(size)
+    if len(token) > MAX_TOKEN:
+        raise InvalidInputError("not a token of this list", where="page_token")
+    return _cut(ids, size, bisect_right(ids, token) if token else 0)
+
+
+def _check_size(size: int) -> None:
+    if not 0 <= size <= MAX_PAGE:
+        raise InvalidInputError(f"{size}; expected 0 to {MAX_PAGE}", where="page_size")
+
+
+def _cut(ids: Sequence[str], size: int, start: int) -> tuple[Sequence[str], str]:
     cut = ids[start : start + (size or DEFAULT_PAGE)]
     more = start + len(cut) < len(ids)
     return cut, cut[-1] if more else ""

@@ -352,7 +352,8 @@ class RecordCalls:
             f"{alarm.since_ms:020}/{'/'.join(alarm.key)}": alarm
             for alarm in self.desk.street.alarms.values()
         }
-        ids, token = self._page(request, sorted(alarms))
+        self.desk.check_parent(request.parent)
+        ids, token = fields.page_of_passing(sorted(alarms), request.page_size, request.page_token)
         return pb.ListAlarmsResponse(
             alarms=[alarm_to_proto(alarms[key], self.desk.city_id) for key in ids],
             next_page_token=token,

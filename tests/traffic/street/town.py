@@ -28,12 +28,14 @@ class Town:
         self.street = Street()
         self.healths: dict[str, Health] = {}
         self.rules = HealthRules()
+        self.events: tuple[Event, ...] = ()
 
     def do(self, decide: Callable[[Street], tuple[Event, ...]]) -> tuple[Event, ...]:
         """Write one commit."""
         happened = decide(self.street)
         if happened:
             self.street.apply(happened, self.street.revision + 1)
+            self.events += happened
         return happened
 
     def tick(self, now_ms: int) -> tuple[Event, ...]:

@@ -1,0 +1,77 @@
+"""What controllers say is not lost while the store cannot be written."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.traffic.small_plans import plan
+from tests.traffic.street.town import NOW_MS, Town
+from traffic.service.desk import Desk
+from traffic.store import Commit, Kept, SqlitePlanStore, StorageError
+from traffic.street.switching import SwitchState
+
+
+class Ailing(SqlitePlanStore):
+    """A store whose disk is full for a while."""
+
+    is_full = False
+
+    def append(self, commit: Commit) -> Kept:
+        if self.is_full:
+            raise StorageError("no space left", where="plans")
+        return super().append(commit)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Ailing]:
+    made = Ailing(tmp_path / "plans.sqlite")
+    yield made
+    made.close()
+
+
+async def desk_with_a_proposal(store: Ailing) -> tuple[Desk, str]:
+    """A desk of the town, whose three controllers are asked about a switch."""
+    town = Town().running()
+    first, _ = town.activate(town.approved_set(tuple(plan(k, 20) for k in "abcd")), NOW_MS)
+    desk = Desk(city_id="x", city=town.city, store=store, clock=lambda: NOW_MS)
+    await desk.carry_out(lambda _: town.events)
+    for key in "abc":
+        desk.heard_of(key)
+    await desk.pass_time()
+    assert desk.street.switch(first).is_open
+    return desk, first
+
+
+async def test_answers_that_could_not_be_written_are_written_later(store: Ailing) -> None:
+    desk, first = await desk_with_a_proposal(store)
+    desk.answer("a", first, "")
+    desk.answer("b", first, "conflict")
+    desk.answer("c", first, "conflict")
+    store.is_full = True
+    with pytest.raises(StorageError):
+        await desk.pass_time()
+    # What is said meanwhile counts more than what was said before.
+    desk.answer("b", first, "")
+    with pytest.raises(StorageError):
+        await desk.pass_time()
+    store.is_full = False
+    await desk.pass_time()
+    switch = desk.street.switch(first)
+    assert (switch.acknowledged, dict(switch.refused)) == ({"a", "b"}, {"c": "conflict"})
+    desk.answer("c", first, "")
+    await desk.pass_time()
+    assert desk.street.switch(first).state is SwitchState.COMMITTED
+
+
+async def test_of_two_answers_in_one_second_the_last_counts(store: Ailing) -> None:
+    desk, first = await desk_with_a_proposal(store)
+    for refusals in (("", "conflict"), ("conflict", "")):
+        for refusal in refusals:
+            desk.answer("a", first, refusal)
+        await desk.pass_time()
+        switch = desk.street.switch(first)
+        assert ("a" in switch.acknowledged, "a" in switch.refused) == (
+            not refusals[-1],
+            bool(refusals[-1]),
+        )

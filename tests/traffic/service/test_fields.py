@@ -1,0 +1,31 @@
+"""Pages of lists, also of what comes and goes."""
+
+import pytest
+
+from traffic.errors import InvalidInputError
+from traffic.service.fields import page, page_of_passing
+
+
+def test_pages_follow_each_other() -> None:
+    ids = [f"{k:03}" for k in range(7)]
+    for cut in (page, page_of_passing):
+        found: list[str] = []
+        token = ""
+        while not found or token:
+            rows, token = cut(ids, 3, token)
+            found += rows
+        assert found == ids
+        with pytest.raises(InvalidInputError, match="page_size"):
+            cut(ids, 1001, "")
+    with pytest.raises(InvalidInputError, match="page_token"):
+        page(ids, 3, "0021")
+
+
+def test_a_page_goes_on_where_its_token_is_gone_meanwhile() -> None:
+    ids = ["a", "b", "c", "d"]
+    _, token = page_of_passing(ids, 2, "")
+    assert token == "b"
+    assert page_of_passing(["a", "c", "d"], 2, token) == (["c", "d"], "")
+    assert page_of_passing(["a"], 2, token) == ([], "")
+    with pytest.raises(InvalidInputError, match="page_token"):
+        page_of_passing(ids, 2, "x" * 501)
