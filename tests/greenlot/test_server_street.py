@@ -683,4 +683,13 @@ def test_two_servers_over_one_database_decide_one_switch(
                     clients.signals.GetSwitch(asked, timeout=5).state == st.SWITCH_STATE_COMMITTED
                 )
             )
+        clock.advance_to(switch.activate_at.ToMilliseconds() + 60_000)
+        said = report("A1", clock() - NOW_MS, switch=switch.name, out_of_step_s=17)
+        first.signals.ReportStatus(said, timeout=5)
+        for clients in (first, second):
+            # Whoever reports to the other server is not out of step for that.
+            until(lambda clients=clients: len(clients.signals.GetSwitch(asked).settled) == 1)
+            now = clients.signals.GetSwitch(asked, timeout=5)
+            assert now.settled[0] == st.OutOfStep(signal=names[0], out_of_step_s=17)
+            assert (list(now.out_of_step), list(now.unheard)) == ([], names[1:])
             clients.channel.close()
