@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,10 +10,12 @@ from greenlot.errors import CityError
 from parking.inventory import Lot
 from parking.io.lots import read_lots
 from traffic.corridors import Corridor
+from traffic.errors import InvalidInputError
 from traffic.io.city_tables import read_corridors, read_safety, read_turn_counts
 from traffic.io.sumo_net import read_network
 from traffic.network import RoadGraph
 from traffic.splits import TurnFlows
+from traffic.street.settings import StreetSettings
 
 MANIFEST = "city.json"
 T = TypeVar("T")
@@ -43,6 +45,7 @@ class City:
     periods: tuple[Period, ...]
     turn_flows: Mapping[str, TurnFlows]
     lots: tuple[Lot, ...]
+    street: StreetSettings = field(default_factory=StreetSettings)
 
 
 def load_city(directory: Path | None = None, *, cache: Path) -> City:
@@ -83,7 +86,17 @@ def load_city(directory: Path | None = None, *, cache: Path) -> City:
         # In the order of the day, so that "the first" is the same for every reader.
         turn_flows={p.name: turn_flows[p.name] for p in periods if p.name in turn_flows},
         lots=read_lots(_file(directory, manifest, "lots")),
+        street=_street(manifest.get("street", {})),
     )
+
+
+def _street(given: Any) -> StreetSettings:
+    if not isinstance(given, dict):
+        raise CityError(f"{MANIFEST}: street: {given!r}; expected an object")
+    try:
+        return StreetSettings.of(given)
+    except InvalidInputError as error:
+        raise CityError(f"{MANIFEST}: street.{error}") from None
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

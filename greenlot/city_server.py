@@ -116,6 +116,7 @@ class CityServer:
             turn_flows=city.turn_flows,
             store=self._stores.plans,
             clock=clock,
+            settings=city.street,
             caller=_caller_name,
             is_controller=_may_be_controller,
         )

@@ -95,6 +95,7 @@ def doctor(
                 city_id = loaded.id
                 says = f"{loaded.id}: {len(loaded.graph.signals)} signals, {len(loaded.lots)} lots"
                 yield Finding("city", Verdict.OK, says)
+                yield Finding("street", Verdict.OK, loaded.street.summary)
         yield from check_directory(data)
         yield from check_store(store, data, city_id)
         yield from check_secret(store)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from greenlot.storage import Database
+from greenlot.storage import Condition, Database
 from tests.traffic.small_plans import plan
 from traffic.errors import InvalidInputError
 from traffic.io.protobuf import plan_to_proto
@@ -195,4 +195,17 @@ def test_a_file_of_the_first_version_is_the_beginning_of_the_log(tmp_path: Path)
     assert made.id not in street.plan_sets
     kept = store.append(Commit(2, (PlanSetMade(made), ScheduleMade(all_week("9", "1", ORIGIN))), 3))
     assert kept.revision == 3
+    store.close()
+
+
+def test_a_probe_shows_whether_writing_works_again(fresh_database):
+    store = PostgresPlanStore(fresh_database(), city="x")
+    as_now = "SET SESSION CHARACTERISTICS AS TRANSACTION READ"
+    store._database.write(lambda c: c.execute(f"{as_now} ONLY")).result()
+    with pytest.raises(StorageError, match="read-only"):
+        store.probe().result()
+    assert store.condition is Condition.READ_ONLY
+    store._database.write(lambda c: c.execute(f"{as_now} WRITE")).result()
+    store.probe().result()
+    assert (store.condition, store.load()) == (Condition.OK, ())
     store.close()

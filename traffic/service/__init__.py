@@ -38,6 +38,7 @@ from traffic.street.events import Event
 from traffic.street.figures import StreetFigures
 from traffic.street.groups import coordination_groups
 from traffic.street.records import PlanSet
+from traffic.street.settings import StreetSettings
 from traffic.street.state import Street
 from traffic.v1 import signal_timing_pb2 as pb
 from traffic.v1 import signal_timing_pb2_grpc
@@ -64,6 +65,8 @@ class SignalTimingService(
         Where plan sets are kept; read once, at construction.
     clock
         Now, in UTC epoch milliseconds.
+    settings
+        What the city sets itself; None = nothing.
     caller
         Who makes the call that is under way, as the server knows him; empty = nobody in particular.
     is_controller
@@ -79,6 +82,7 @@ class SignalTimingService(
         turn_flows: Mapping[str, TurnFlows],
         store: PlanStore,
         clock: Callable[[], int],
+        settings: StreetSettings | None = None,
         caller: Callable[[], str] = lambda: "",
         is_controller: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -89,11 +93,13 @@ class SignalTimingService(
         self._corridors = dict(corridors)
         self._turn_flows = dict(turn_flows)
         groups = coordination_groups(graph.signals, corridors)
+        settings = settings or StreetSettings()
         self.desk = Desk(
             city_id=city_id,
-            city=CityStreets(graph.signals, groups),
+            city=CityStreets(graph.signals, groups, settings.limits, settings.switching),
             store=store,
             clock=clock,
+            rules=settings.health,
             caller=caller,
         )
         self._searches = Searches()
