@@ -5,7 +5,8 @@ He passes it without a stop where that moment lies in a green of his way through
 it begins and ``TAIL_S`` before it ends. Queues are not known: the lead leaves room for a short one.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from traffic.corridors import Corridor
@@ -15,6 +16,7 @@ from traffic.plan import TimingPlan
 LEAD_S = 2.0
 TAIL_S = 1.0
 KMH = 3.6
+DEFAULT_LIMIT_MPS = 50 / KMH
 SIGN_STEP_KMH = 5
 MOST_WINDOWS = 4
 
@@ -26,7 +28,8 @@ class Ahead:
     """A signal ahead: how far in m, its plan, and the links of the way through.
 
     ``clock_s`` is the time now, in s after the midnight from which the plan's offset counts;
-    ``for_s`` is for how long from now the plan holds, infinite until replaced.
+    ``for_s`` is for how long from now the plan holds, infinite until replaced; ``limit_mps`` the
+    lowest speed limit on the way there.
     """
 
     signal_id: str
@@ -35,6 +38,7 @@ class Ahead:
     links: tuple[int, ...]
     clock_s: float
     for_s: float
+    limit_mps: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,25 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The next signals from a place on a corridor, and the limit on the way to the first."""
+    """The next signals from a place on a corridor, and the lowest limit on the way to each."""
 
     signals: tuple[tuple[str, float, tuple[int, ...]], ...]
-    limit_mps: float
+    limits_mps: tuple[float, ...]
+
+    @property
+    def limit_mps(self) -> float:
+        """The limit on the way to the first signal."""
+        return self.limits_mps[0]
 
 
-def way_ahead(corridor: Corridor, position_m: float, *, inbound: bool, count: int) -> Way:
+def way_ahead(
+    corridor: Corridor,
+    position_m: float,
+    *,
+    inbound: bool,
+    count: int,
+    edge_limits_mps: Mapping[str, float] | None = None,
+) -> Way:
     """Return the signals that a driver meets next, with distances in m and links through.
 
     Parameters
@@ -64,6 +80,9 @@ def way_ahead(corridor: Corridor, position_m: float, *, inbound: bool, count: in
         Whether he drives against the order of the corridor's signals.
     count
         How many signals at most.
+    edge_limits_mps
+        Speed limits of edges. Where a link's are not known, its length and free-flow time say it;
+        where nothing does, it is 50 km/h.
 
     Raises
     ------
@@ -79,28 +98,48 @@ def way_ahead(corridor: Corridor, position_m: float, *, inbound: bool, count: in
     if not order:
         raise NotFoundError("no signal lies ahead of that place", where="position_m")
     found: list[tuple[str, float, tuple[int, ...]]] = []
-    limit_mps = 0.0
+    limits_mps: list[float] = []
     first = order[0]
     behind = first + 1 if inbound else first - 1
     distance_m = abs(places[first] - position_m)
-    if 0 <= behind < len(places):
-        length_m, free_s = _link(corridor, first, behind, inbound)
+    is_inside = 0 <= behind < len(places)
+    if is_inside:
+        length_m, _ = _link(corridor, first, behind, inbound)
         span_m = abs(places[first] - places[behind])
         distance_m *= length_m / span_m if span_m else 1.0
-        limit_mps = length_m / free_s if free_s else 0.0
+    lowest_mps = math.inf
     for n, k in enumerate(order[:count]):
+        before = order[n - 1] if n else behind
         if n:
-            length_m, free_s = _link(corridor, k, order[n - 1], inbound)
-            distance_m += length_m
-            if not limit_mps and free_s:
-                limit_mps = length_m / free_s
+            distance_m += _link(corridor, k, before, inbound)[0]
+        if n or is_inside:
+            own_mps = _limit(corridor, k, before, inbound, edge_limits_mps or {})
+            lowest_mps = min(lowest_mps, own_mps)
         crossing = corridor.crossings[k]
+        approach = crossing.approach_in if inbound else crossing.approach_out
+        lowest_mps = min(lowest_mps, (edge_limits_mps or {}).get(approach, math.inf))
         links = crossing.through_in if inbound else crossing.through_out
         if links:
             found.append((crossing.signal_id, distance_m, links))
+            limits_mps.append(lowest_mps)
     if not found:
         raise NotFoundError("nobody drives straight on there", where="inbound")
-    return Way(tuple(found), limit_mps or 50 / KMH)
+    known = [limit for limit in limits_mps if limit < math.inf]
+    assumed_mps = known[0] if known else DEFAULT_LIMIT_MPS
+    return Way(tuple(found), tuple(x if x < math.inf else assumed_mps for x in limits_mps))
+
+
+def _limit(
+    corridor: Corridor, a: int, b: int, inbound: bool, edge_limits_mps: Mapping[str, float]
+) -> float:
+    """The lowest speed limit between neighbouring signals, in m/s."""
+    link = corridor.links[min(a, b)]
+    edges = link.edges_in if inbound else link.edges_out
+    known = [edge_limits_mps[edge] for edge in edges if edge in edge_limits_mps]
+    if known:
+        return min(known)
+    length_m, free_s = _link(corridor, a, b, inbound)
+    return length_m / free_s if free_s else math.inf
 
 
 def _link(corridor: Corridor, a: int, b: int, inbound: bool) -> tuple[float, float]:
@@ -113,6 +152,8 @@ def _link(corridor: Corridor, a: int, b: int, inbound: bool) -> tuple[float, flo
 
 def advise(ahead: Sequence[Ahead], *, min_mps: float, max_mps: float) -> Advice:
     """Return the speeds that meet as many of the next greens as possible, one after the other.
+
+    No speed is above the limit of any link on the way to the last of these greens.
 
     Parameters
     ----------
@@ -130,11 +171,12 @@ def advise(ahead: Sequence[Ahead], *, min_mps: float, max_mps: float) -> Advice:
     windows: list[Interval] = [(1 / max_mps, 1 / min_mps)]
     met = 0
     for signal in ahead:
+        slow_enough = _intersect(windows, [(1 / signal.limit_mps, math.inf)])
         own = [
             (begin_s / signal.distance_m, end_s / signal.distance_m)
             for begin_s, end_s in _greens(signal, signal.distance_m / min_mps)
         ]
-        cut = _intersect(windows, own)
+        cut = _intersect(slow_enough, own)
         if not cut:
             break
         windows, met = cut, met + 1
