@@ -84,6 +84,7 @@ def timetable(
     signal: Signal,
     switches: Sequence[tuple[int, TimingPlan]],
     *,
+    before: TimingPlan | None = None,
     method: Method = "short-way",
     most_share: float = 0.25,
 ) -> Timetable:
@@ -93,7 +94,9 @@ def timetable(
     ----------
     switches
         ``(at_s, plan)``: from when on which plan is in force, in whole s after local midnight, in
-        order. Until the first one, the last one's plan goes on from the day before.
+        order. Until the first one, what ran before goes on.
+    before
+        The plan with which the day before ended; None = every day is like this one.
     method, most_share
         How the signal gets into step; see ``transition``.
 
@@ -116,7 +119,7 @@ def timetable(
             f"switches at {', '.join(map(str, times_s))} s; expected increasing times of a day",
             where=where,
         )
-    last = switches[-1][1]
+    last = switches[-1][1] if before is None else before
     # Yesterday's clock, in today's seconds.
     running = last.with_offset(last.offset_s - DAY_S)
     if times_s[0] > 0:

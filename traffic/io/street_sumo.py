@@ -2,16 +2,17 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from traffic.errors import InvalidInputError, UnsafePlanError
+from traffic.controller.controller import fixed_plan
+from traffic.errors import InvalidInputError, NotFoundError, UnsafePlanError
 from traffic.io.sumo_additional import check_file, read_programs
 from traffic.io.sumo_schedule import write_timetables
 from traffic.io.sumo_switches import read_switches
 from traffic.network import RoadGraph
-from traffic.schedule import DAY_S, Timetable, timetables
+from traffic.schedule import DAY_S, Timetable, timetable
 from traffic.signals import Phase, Program
 from traffic.street.exchange import Exchange
 
@@ -28,16 +29,7 @@ def write_street_sumo(exchange: Exchange, graph: RoadGraph, day: date, path: Pat
     InvalidInputError
         The file would not show the same.
     """
-    periods = [
-        (period.begin_s, exchange.plan_sets[period.plan_set])
-        for period in exchange.schedule.day_plan(day).periods
-    ]
-    left_out = set(exchange.schedule.without)
-    kept = [
-        (at_s, {key: plan for key, plan in plans.items() if key not in left_out})
-        for at_s, plans in periods
-    ]
-    days = timetables(graph.signals, kept)
+    days = street_days(exchange, graph, day)
     with tempfile.TemporaryDirectory(prefix="street.") as folder:
         draft = Path(folder) / "street.add.xml"
         write_timetables(days, draft)
@@ -48,6 +40,37 @@ def write_street_sumo(exchange: Exchange, graph: RoadGraph, day: date, path: Pat
                 raise UnsafePlanError("; ".join(listed), where=f"signal {signal_id}")
         require_same_day(days, draft)
     write_timetables(days, path)
+
+
+def street_days(exchange: Exchange, graph: RoadGraph, day: date) -> tuple[Timetable, ...]:
+    """Return what the signals of a schedule show on a date, as their controllers do.
+
+    A signal that a plan set leaves out runs its own fixed plan in that time, and one that the
+    schedule leaves out all day. The day begins with what the day before has ended with.
+
+    Raises
+    ------
+    UnsafePlanError
+        No safe way leads from one plan to the next.
+    InvalidInputError
+        A change comes before the one before it has led into step.
+    NotFoundError
+        A plan is for a signal that does not exist.
+    """
+    schedule = exchange.schedule
+    evening = schedule.day_plan(day - timedelta(days=1)).periods[-1].plan_set
+    found: list[Timetable] = []
+    for signal_id in sorted({*exchange.signals, *schedule.without}):
+        if signal_id not in graph.signals:
+            raise NotFoundError(f"no signal {signal_id!r}", where="signals")
+        signal = graph.signals[signal_id]
+        own = fixed_plan(signal)
+        sets = {} if signal_id in schedule.without else exchange.plan_sets
+        plans = {set_id: rows[signal_id] for set_id, rows in sets.items() if signal_id in rows}
+        periods = schedule.day_plan(day).periods
+        switches = [(period.begin_s, plans.get(period.plan_set, own)) for period in periods]
+        found.append(timetable(signal, switches, before=plans.get(evening, own)))
+    return tuple(found)
 
 
 def require_same_day(days: Iterable[Timetable], path: Path) -> None:

@@ -1,22 +1,26 @@
 """Schedules with their plans go out in three forms, and come back the same."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from traffic.controller.controller import fixed_plan
+from traffic.controller.controller import Controller, fixed_plan
+from traffic.controller.held import HeldSwitch, Program
 from traffic.errors import InvalidInputError
 from traffic.io.gat1049 import OURS, read_gat1049, write_gat1049
 from traffic.io.street_csv import read_street_csv, write_street_csv
-from traffic.io.street_sumo import write_street_sumo
+from traffic.io.street_sumo import street_days, write_street_sumo
 from traffic.io.sumo_net import read_network
 from traffic.network import RoadGraph
 from traffic.plan import TimingPlan
 from traffic.stages import stages_of
+from traffic.street.calendar import midnight_ms
 from traffic.street.exchange import Exchange, SetFacts
 from traffic.street.records import DayPlan, Origin, Period, Schedule
+from traffic.street.switching import SwitchState
 
 WORK = DayPlan("工作日", (Period(0, "3"), Period(25_200, "8"), Period(32_445, "3")))
 REST = DayPlan("rest", (Period(0, "3"),))
@@ -120,6 +124,55 @@ def test_a_date_as_a_sumo_file_shows_the_same_every_second(
     path = tmp_path / "day.add.xml"
     write_street_sumo(exchange, graph, date(2026, 11, 24), path)
     root = ET.parse(path).getroot()
-    assert {row.get("id") for row in root.iter("tlLogic")} == set(graph.signals) - {"B1"}
+    assert {row.get("id") for row in root.iter("tlLogic")} == set(graph.signals)
     times = {row.get("time") for row in root.iter("wautSwitch")}
     assert {"25200", "32445"} <= times
+
+
+@pytest.mark.parametrize("key", ["A0", "B1", "C1"])
+@pytest.mark.parametrize("begin_s", [0, 25_200, 32_445])
+def test_a_date_is_what_controllers_show(
+    exchange: Exchange, graph: RoadGraph, key: str, begin_s: int
+) -> None:
+    """A0 is left out of a plan set, B1 of the schedule; the evening before ran another set."""
+    late = DayPlan("rest", (Period(0, "3"), Period(80_000, "8")))
+    schedule = replace(exchange.schedule, day_plans=(WORK, late))
+    street = replace(exchange, schedule=schedule)
+    monday = date(2026, 11, 23)
+    (day,) = (found for found in street_days(street, graph, monday) if found.signal_id == key)
+    plans = {set_id: rows[key] for set_id, rows in street.plan_sets.items() if key in rows}
+    program = Program(schedule, {} if key in schedule.without else plans)
+    signal = graph.signals[key]
+    controller = Controller(signal)
+    midnight_s = midnight_ms(monday) // 1000
+    controller.told(HeldSwitch("1", SwitchState.COMMITTED, 1, 0, program), 1000 * midnight_s)
+    in_step_s = next((p.in_step_s for p in day.parts if p.begin_s == begin_s), begin_s)
+    compared = 0
+    for second in range(begin_s - 1200, begin_s + 1200):
+        shown = controller.step(1000 * (midnight_s + second))
+        # Getting into step, each may go its own way: three cycles.
+        settles_s = begin_s + 3 * max(
+            plan.cycle_s for plan in (*plans.values(), fixed_plan(signal))
+        )
+        if begin_s - 300 <= second < begin_s and second >= 0:
+            assert shown.state == day.state_at(second), second
+        elif second >= max(settles_s, in_step_s):
+            assert shown.state == day.state_at(second), second
+            compared += 1
+    assert compared > 600
+
+
+def test_the_day_begins_with_what_the_day_before_has_ended_with(
+    exchange: Exchange, graph: RoadGraph
+) -> None:
+    late = DayPlan("rest", (Period(0, "3"), Period(80_000, "8")))
+    street = replace(exchange, schedule=replace(exchange.schedule, day_plans=(WORK, late)))
+    monday, tuesday = (
+        next(d for d in street_days(street, graph, date(2026, 11, k)) if d.signal_id == "C1")
+        for k in (23, 24)
+    )
+    # From Sunday's plans into those of the week, but not from Monday into Tuesday.
+    assert monday.parts[0].in_step_s > 0
+    assert tuesday.parts[0].in_step_s == 0 or 86_400 % tuesday.parts[0].plan.cycle_s
+    at = exchange.plan_sets["8"]["C1"].state_at(86_400)
+    assert monday.state_at(0) == at
