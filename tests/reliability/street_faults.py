@@ -8,6 +8,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import grpc
@@ -15,7 +16,9 @@ import grpc
 from greenlot.clock import MappedClock
 from scenarios.street_run import Moment, StreetSpec, run_street
 from tests.reliability.proxy import Proxy
+from tests.reliability.street_orders import STEADY, Junctions
 from traffic.controller.controller import fixed_plan
+from traffic.controller.machine import LEAST_ALL_RED_S, Mode
 from traffic.io.city_tables import read_corridors
 from traffic.io.protobuf import plan_to_proto
 from traffic.io.sumo_net import read_network
@@ -78,11 +81,15 @@ class FaultReport:
         What any second of any signal broke.
     kills, cuts, switches
         How many faults, and how often a group of several signals had gone over as one.
+    restarts, ordered_s
+        How many controllers lost their power; signal seconds of holds, flashing and emergencies.
     longest_out_s
-        Of all signals and all times, the longest run of seconds out of step with its own plan.
+        Of all signals and all times, the longest run of seconds out of step with its own plan,
+        from the end of an order, a start or a flashing on.
     recoveries_s
         Each time that groups were not all in step with one switch while server, network and all
-        links were there: how long until they were.
+        links were there: how long until they were. It counts from the moment at which the last
+        link was up again. Signals that an order or a restart has brought out of step are left out.
     most_s
         What that may be: three of the longest cycles.
     """
@@ -93,6 +100,8 @@ class FaultReport:
     kills: int = 0
     cuts: int = 0
     switches: int = 0
+    restarts: int = 0
+    ordered_s: int = 0
     departed: int = 0
     longest_out_s: int = 0
     recoveries_s: list[int] = field(default_factory=list)
@@ -212,6 +221,8 @@ def run_with_faults(
     seed: int,
     second_s: float,
     before_midnight_s: int = 300,
+    restarts: int = 0,
+    orders: int = 0,
 ) -> FaultReport:
     """Run a city under faults at random moments, over a midnight.
 
@@ -223,6 +234,9 @@ def run_with_faults(
         Real seconds that a simulated one takes at least.
     before_midnight_s
         How long before midnight the run begins.
+    restarts, orders
+        How often five controllers lose their power, or are given an order. A third of the signals
+        has displays for the last 9 s, a tenth for the whole cycle.
     """
     rng = random.Random(seed)
     graph = read_network(city_dir / "network.net.xml")
@@ -240,6 +254,10 @@ def run_with_faults(
             engineer.prepare(graph, 86400 - before_midnight_s, rng)
             assert engineer.activate(engineer.schedules[0]) is not None
             acts = _Acts(report, server, proxy, engineer, rng, seconds, faults, groups)
+            roads = sorted(key for key, one in graph.signals.items() if one.kind == "road")
+            acts.junctions = junctions = Junctions(
+                roads, rng, last=acts.last, restarts=restarts, orders=orders
+            )
             record = run_street(
                 StreetSpec(
                     city_dir=city_dir,
@@ -252,9 +270,16 @@ def run_with_faults(
                     second_s=second_s,
                     target=f"127.0.0.1:{proxy.port}",
                     work_dir=root / "run",
+                    countdown_s={
+                        key: 300 if k % 10 == 1 else 9
+                        for k, key in enumerate(roads)
+                        if k % 3 == 0 or k % 10 == 1
+                    },
                 ),
                 on_second=lambda second, now_ms: acts.act(second, now_ms, clock),
                 seen=acts.look,
+                ordered=junctions.ordered,
+                restarted=junctions.restarted,
             )
             acts.finish()
         finally:
@@ -263,10 +288,16 @@ def run_with_faults(
     report.departed = record.departed
     report.violations = [f"{key} {broken}" for key, broken in record.violations]
     for key, states in record.states.items():
-        # The rules of plans, over everything that SUMO showed; pedestrians are the monitor's.
-        for broken in check_phases(graph.signals[key], phases_of(states), goes_round=False):
-            if broken.rule != "pedestrian":
-                report.violations.append(f"{key} {broken}")
+        begins = [0, *record.restarts.get(key, ())]
+        report.restarts += len(begins) - 1
+        for begin, end in pairwise((*begins, len(states))):
+            # The rules of plans, over everything that SUMO showed; pedestrians are the monitor's.
+            own = states[begin:end]
+            for broken in check_phases(graph.signals[key], phases_of(own), goes_round=False):
+                if broken.rule != "pedestrian":
+                    report.violations.append(f"{key} {broken}")
+            if {*"".join(own[:LEAST_ALL_RED_S])} != {"r"}:
+                report.violations.append(f"{key} does not begin all red at {begin} s")
     report.wall_s = time.monotonic() - begun
     return report
 
@@ -287,8 +318,9 @@ class _Acts:
     ) -> None:
         self._report, self._server, self._proxy = report, server, proxy
         self._engineer = engineer
+        self.junctions = Junctions((), rng, last=0, restarts=0, orders=0)
         # Not at the very end, so that the last recovery is seen.
-        last = seconds - CUT_S - 2 * report.most_s
+        self.last = last = seconds - CUT_S - 2 * report.most_s
         moments = sorted(rng.sample(range(200, last), faults))
         kinds = ["kill", "silence", "reset"]
         # Each kind comes up; their order is by chance.
@@ -336,10 +368,12 @@ class _Acts:
     def look(self, moment: Moment) -> None:
         """Take note of one second."""
         report = self._report
+        off = self.junctions.off(moment)
         for key, shown in moment.shown.items():
             self._out[key] = 0 if shown.in_step else self._out.get(key, 0) + 1
-            if shown.mode == "start-up":
+            if shown.mode not in STEADY:
                 self._out[key] = 0
+                report.ordered_s += shown.mode is not Mode.START_UP
             report.longest_out_s = max(report.longest_out_s, self._out[key])
         agreed = True
         for group in self._groups:
@@ -350,7 +384,8 @@ class _Acts:
                 self._last[group.id] = running.pop()
         there = self._server.is_up and self._mend_at is None
         whole = moment.up == len(moment.shown)
-        together = agreed and not moment.out_of_step
+        late = {key for key, shown in moment.shown.items() if not shown.in_step}
+        together = agreed and late <= {*off}
         if not there or not whole:
             self._apart_since = None
         elif together:

@@ -27,8 +27,12 @@ def test_controllers_fall_back_and_recover_and_no_second_is_unsafe(
         faults=3,
         seed=5,
         second_s=0.03,
+        restarts=3,
+        orders=6,
     )
     assert (report.kills, report.cuts) == (1, 2)
+    assert report.restarts == 15
+    assert report.ordered_s > 1000, "holds, flashing and emergencies were shown"
     assert report.violations == []
     assert report.switches >= 2, "the seven corridors, one group, have gone over as one"
     assert report.departed > 1000

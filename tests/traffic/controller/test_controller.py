@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from traffic.client.held_file import read_held, write_held
 from traffic.client.programs import held_switch
 from traffic.controller.controller import NOTHING, Controller, Manual, fixed_plan
 from traffic.controller.held import Held, HeldSwitch, Program, why_not
-from traffic.controller.machine import Mode, longest_way_s
+from traffic.controller.machine import LEAST_ALL_RED_S, Mode, longest_way_s
 from traffic.errors import InvalidInputError, UnsafePlanError
 from traffic.io.street_messages import program_to_proto, signal_switch_to_proto
 from traffic.plan import TimingPlan
@@ -213,6 +214,44 @@ def test_whatever_it_is_told_and_whenever_every_second_is_safe(life: tuple) -> N
         states.append(controller.step(MIDNIGHT_MS + now_s * 1000).state)
     assert controller.status().faults == ()
     safe(signal, states)
+
+
+@settings(deadline=None, max_examples=60)
+@given(lives(), st.lists(st.integers(1, 999), min_size=1, max_size=4, unique=True))
+def test_power_cuts_at_any_moment_lose_nothing_that_was_kept(life: tuple, cuts: list[int]) -> None:
+    """It comes up all red with what its file has, and goes on as safely as ever."""
+    signal, programs, told, begin_s, countdown_s = life
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "held.json"
+        controller = Controller(signal, countdown_s=countdown_s)
+        states: list[str] = []
+        number = 0
+        for second in range(1000):
+            now_ms = MIDNIGHT_MS + (begin_s + second) * 1000
+            if second in cuts:
+                safe(signal, states)
+                held = read_held(path, city_id="x", signal_id=signal.id)
+                assert held == controller.held
+                controller, states = Controller(signal, held=held, countdown_s=countdown_s), []
+            while told and told[0][0] <= second:
+                _, which, ahead_s, how = told.pop(0)
+                number += 1
+                state = SwitchState.PROPOSED if how == 0 else COMMITTED
+                word = switch(number, begin_s + second + ahead_s, programs[which], state)
+                # As the link does: written, and then gone by.
+                kept, _ = controller.considered(controller.held, word, now_ms)
+                write_held(kept, path, city_id="x", signal_id=signal.id)
+                controller.held = kept
+            shown = controller.step(now_ms)
+            states.append(shown.state)
+            if len(states) <= LEAST_ALL_RED_S:
+                assert set(shown.state) == {"r"}
+    assert controller.status().faults == ()
+    safe(signal, states)
+    # What it runs is what it was told last of all that is due, as if there had been no cut.
+    current = controller.held.current(now_ms)
+    wanted = None if current is None or current.program is None else current.program.plan_at(now_ms)
+    assert controller.plan == (wanted or controller.own_plan)
 
 
 @settings(deadline=None, max_examples=60)
