@@ -383,7 +383,8 @@ class RecordCalls:
 def always(steps: Steps, set_id: str, author: str, now_ms: int) -> Schedule:
     """Return the schedule that runs an approved plan set always; make it where there is none."""
     plan_set = steps.street.plan_set(set_id, where="plan_set")
-    for schedule in steps.street.schedules.values():
+    for schedule_id in steps.street.schedules_using(set_id):
+        schedule = steps.street.schedule(schedule_id)
         alike = all_week(schedule.id, set_id, schedule.origin) == schedule
         marks = steps.street.approved, steps.street.retired
         approved, retired = (("schedule", schedule.id) in found for found in marks)

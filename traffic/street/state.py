@@ -1,5 +1,6 @@
 """Everything that the log says: records, switches, who is known, what is wrong."""
 
+import sys
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
@@ -28,6 +29,7 @@ from traffic.street.events import (
     SwitchMade,
 )
 from traffic.street.health import Alarm, AlarmKind
+from traffic.street.layered import Layered
 from traffic.street.records import Life, PlanSet, Schedule
 from traffic.street.switching import Switch, SwitchState
 
@@ -64,34 +66,55 @@ class InForce:
     reference_ms: int
 
 
+Ended = tuple[int, str, "Ended"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Which switches hold for some signal in a time, and which are committed for later.
+
+    ``records`` are those that are in force.
+    """
+
+    from_ms: int
+    until_ms: int
+    holding: tuple[str, ...]
+    coming: tuple[str, ...]
+    records: frozenset[tuple[Kind, str]]
+
+
 class Street:
     """The state of a city's plans; ``apply`` is the only way in which it changes."""
 
     def __init__(self) -> None:
         self.revision = 0
-        self.plan_sets: dict[str, PlanSet] = {}
-        self.schedules: dict[str, Schedule] = {}
-        self.approved: dict[tuple[Kind, str], Approved] = {}
-        self.retired: dict[tuple[Kind, str], Retired] = {}
-        self.switches: dict[str, Switch] = {}
+        # What grows with the years is layered: each write begins with a copy.
+        self.plan_sets: Layered[str, PlanSet] = Layered()
+        self.schedules: Layered[str, Schedule] = Layered()
+        self.approved: Layered[tuple[Kind, str], Approved] = Layered()
+        self.retired: Layered[tuple[Kind, str], Retired] = Layered()
+        self.switches: Layered[str, Switch] = Layered()
         self.known: set[str] = set()
         self.alarms: dict[tuple[str, AlarmKind], Alarm] = {}
         self.auto_apply = False
         self.auto_applied_ms: int | None = None
         self._made = 0
-        self._plans: dict[str, dict[str, TimingPlan]] = {}
+        self._plans: Layered[str, dict[str, TimingPlan]] = Layered()
+        self._using: Layered[str, tuple[str, ...]] = Layered()
         # For each signal its committed switches as (moment, number), in order.
         self._committed: dict[str, tuple[tuple[int, int], ...]] = {}
         self._open: dict[str, str] = {}
         # For each signal the switch that its controller is asked about.
         self._asked: dict[str, str] = {}
-        self._ended: tuple[tuple[int, str], ...] = ()
+        # What was called off as (revision, switch, what ended before it): the newest one.
+        self._ended: Ended = None
+        self._now: Now | None = None
 
     def copy(self) -> Self:
         """Return the same state, to go on from separately."""
         twin = copy(self)
         for name, value in vars(self).items():
-            if isinstance(value, dict | set):
+            if isinstance(value, dict | set | Layered):
                 setattr(twin, name, value.copy())
         return twin
 
@@ -206,21 +229,17 @@ class Street:
 
     def ended_since(self, revision: int) -> Iterator[Switch]:
         """Yield the switches that were cancelled or given up after a revision."""
-        for ended, switch_id in reversed(self._ended):
-            if ended <= revision:
-                return
-            yield self.switches[switch_id]
+        ended = self._ended
+        while ended is not None and ended[0] > revision:
+            yield self.switches[ended[1]]
+            ended = ended[2]
 
     def life(self, kind: Kind, record_id: str, time_ms: int) -> Life:
         """Return how far a record has come at a moment."""
         if (kind, record_id) in self.retired:
             return Life.RETIRED
-        for switch in self.in_force_now(time_ms):
-            schedule = switch.schedule
-            if record_id == (schedule.id if kind == "schedule" else None):
-                return Life.IN_FORCE
-            if kind == "plan-set" and record_id in schedule.plan_sets:
-                return Life.IN_FORCE
+        if (kind, record_id) in self._at(time_ms).records:
+            return Life.IN_FORCE
         return Life.APPROVED if (kind, record_id) in self.approved else Life.DRAFT
 
     def invalid_at(self, schedule: Schedule, time_ms: int) -> tuple[str, ...]:
@@ -231,28 +250,42 @@ class Street:
 
     def schedules_using(self, plan_set: str) -> tuple[str, ...]:
         """Return the ids of the schedules that use a plan set."""
-        return tuple(key for key, own in self.schedules.items() if plan_set in own.plan_sets)
+        return self._using.get(plan_set, ())
 
     def in_force_now(self, time_ms: int) -> Iterator[Switch]:
         """Yield the switches that hold for some signal at a moment, each once."""
-        seen: set[str] = set()
-        for signal_id in self._committed:
-            switch = self.switch_at(signal_id, time_ms)
-            if switch is not None and switch.id not in seen:
-                seen.add(switch.id)
-                yield switch
+        return (self.switches[key] for key in self._at(time_ms).holding)
 
     def to_come(self, time_ms: int) -> Iterator[Switch]:
         """Yield the switches that are still to be decided, or committed for later than a moment."""
         yield from self.open_switches
-        seen: set[str] = set()
+        yield from (self.switches[key] for key in self._at(time_ms).coming)
+
+    def _at(self, time_ms: int) -> "Now":
+        """Return which switches hold at a moment: found out anew only where that has changed."""
+        now = self._now
+        if now is not None and now.from_ms <= time_ms < now.until_ms:
+            return now
+        holding: dict[int, None] = {}
+        coming: dict[int, int] = {}
         for found in self._committed.values():
-            for at_ms, number in reversed(found):
-                if at_ms <= time_ms:
-                    break
-                if str(number) not in seen:
-                    seen.add(str(number))
-                    yield self.switches[str(number)]
+            k = bisect_right(found, (time_ms, self._made))
+            if k:
+                holding[found[k - 1][1]] = None
+            coming.update((number, at_ms) for at_ms, number in found[k:])
+        schedules = [self.switches[str(number)].schedule for number in holding]
+        records: set[tuple[Kind, str]] = {("schedule", own.id) for own in schedules}
+        by_id = {schedule.id: schedule for schedule in schedules}
+        records.update(("plan-set", key) for own in by_id.values() for key in own.plan_sets)
+        now = Now(
+            time_ms,
+            min(coming.values(), default=sys.maxsize),
+            tuple(str(number) for number in holding),
+            tuple(str(number) for number in coming),
+            frozenset(records),
+        )
+        self._now = now
+        return now
 
     # -- changing
 
@@ -270,6 +303,8 @@ class Street:
                 self._made = max(self._made, int(plan_set.id))
             case ScheduleMade(schedule):
                 self.schedules[schedule.id] = schedule
+                for set_id in schedule.plan_sets:
+                    self._using[set_id] = (*self._using.get(set_id, ()), schedule.id)
                 self._made = max(self._made, int(schedule.id))
             case Approved(kind, record_id):
                 self.approved[kind, record_id] = event
@@ -317,6 +352,7 @@ class Street:
                 self.auto_applied_ms = at_ms
 
     def _keep(self, switch: Switch) -> None:
+        self._now = None
         self.switches[switch.id] = switch
         if switch.is_open:
             self._open[switch.group] = switch.id
@@ -327,7 +363,7 @@ class Street:
             for signal_id in switch.signals:
                 self._asked.pop(signal_id, None)
         if switch.state is not SwitchState.COMMITTED:
-            self._ended += ((switch.revision, switch.id),)
+            self._ended = (switch.revision, switch.id, self._ended)
             for signal_id in switch.signals:
                 # It may have been committed for a moment that will not come now.
                 own = self._committed.get(signal_id, ())
@@ -335,8 +371,10 @@ class Street:
         else:
             for signal_id in switch.signals:
                 entry = (switch.activate_at_ms, int(switch.id))
-                own = self._committed.get(signal_id, ())
-                self._committed[signal_id] = tuple(sorted((*own, entry)))
+                own = (*self._committed.get(signal_id, ()), entry)
+                if len(own) > 1 and own[-2] > entry:
+                    own = tuple(sorted(own))
+                self._committed[signal_id] = own
 
 
 def signals_touched(events: Sequence[Event], street: Street) -> Collection[str]:

@@ -104,7 +104,8 @@ def _left_out(
 
 def _draft_of(street: Street, schedule: Schedule, without: tuple[str, ...]) -> Schedule | None:
     """The draft that was made of a schedule before, unless somebody retired it."""
-    for other in street.schedules.values():
+    for other_id in street.schedules_using(schedule.plan_sets[0]):
+        other = street.schedule(other_id)
         alike = replace(other, id=schedule.id, origin=schedule.origin, without=schedule.without)
         if other.origin.source == SOURCE and other.without == without and alike == schedule:
             return other
