@@ -6,6 +6,8 @@ import os
 import resource
 import socket
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +21,7 @@ from greenlot.protection import host_of
 SPARE_FILES = 500
 """Files of the server itself: stores, sockets, libraries."""
 CLOCK_GOOD_S = 0.5
+LOOK_S = 0.1
 BUILT = datetime(2026, 1, 1, tzinfo=UTC)
 """No machine that runs this program can be earlier."""
 STA_UNSYNC = 0x40
@@ -101,40 +104,76 @@ def check_open_files(connections: int) -> Finding:
     return wrong("ulimit -n", f"{soft}, {connections} connections need {needed}", do)
 
 
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """What the machine says of its clock.
+
+    Parameters
+    ----------
+    now
+        The time.
+    jumped_s
+        By how much it jumped against the monotonic clock while it was looked at.
+    is_kept
+        Whether something keeps it right, as the kernel says; None = it does not say.
+    error_s
+        By how much it may be wrong, as the kernel says.
+    """
+
+    now: datetime
+    jumped_s: float
+    is_kept: bool | None
+    error_s: float = 0.0
+
+
 def check_clock() -> Finding:
     """Whether the clock is right: offsets, validities and holds all go by it."""
-    now = datetime.now(UTC)
+    return judge_clock(read_clock())
+
+
+def judge_clock(reading: ClockReading) -> Finding:
+    """Return what is to be said of a clock."""
+    now = reading.now
     if now < BUILT:
         return wrong("clock", f"it says {now:%Y-%m-%d %H:%M} UTC", "set it, and run chrony or ntpd")
-    drift_s = _stands_still()
-    if drift_s > CLOCK_GOOD_S:
+    if reading.jumped_s > CLOCK_GOOD_S:
         return wrong(
             "clock",
-            f"it jumped by {drift_s:.1f} s while it was looked at",
+            f"it jumped by {reading.jumped_s:.1f} s while it was looked at",
             "let one program alone set it: chrony or ntpd",
         )
-    timex = _Timex()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "adjtimex") or libc.adjtimex(ctypes.byref(timex)) < 0:
+    if reading.is_kept is None:
         return warning(
             "clock", "the kernel does not say whether it is kept right", "compare: chronyc tracking"
         )
-    if timex.status & STA_UNSYNC:
+    if not reading.is_kept:
         return warning(
             "clock",
             f"it says {now:%Y-%m-%d %H:%M:%S} UTC, and nothing keeps it right",
             "run chrony or ntpd: offsets count from local midnight, and 2 s are an alarm",
         )
-    error_s = timex.maxerror / 1e6
-    if error_s > CLOCK_GOOD_S:
+    if reading.error_s > CLOCK_GOOD_S:
         return warning(
-            "clock", f"it may be wrong by {error_s:.2f} s", "see chronyc sources: are they reached?"
+            "clock",
+            f"it may be wrong by {reading.error_s:.2f} s",
+            "see chronyc sources: are they reached?",
         )
-    return ok("clock", f"kept right, to {error_s * 1000:.0f} ms at most")
+    return ok("clock", f"kept right, to {reading.error_s * 1000:.0f} ms at most")
 
 
-def _stands_still() -> float:
-    """Return how much the clock jumps against the monotonic one in a moment, s."""
-    wall, steady = time.time(), time.monotonic()
-    time.sleep(0.1)
-    return abs((time.time() - wall) - (time.monotonic() - steady))
+def read_clock(
+    wall_s: Callable[[], float] = time.time,
+    steady_s: Callable[[], float] = time.monotonic,
+    wait: Callable[[float], None] = time.sleep,
+) -> ClockReading:
+    """Look at the machine's clock for a moment, and ask the kernel about it."""
+    wall, steady = wall_s(), steady_s()
+    wait(LOOK_S)
+    now_s = wall_s()
+    jumped_s = abs((now_s - wall) - (steady_s() - steady))
+    now = datetime.fromtimestamp(now_s, UTC)
+    timex = _Timex()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "adjtimex") or libc.adjtimex(ctypes.byref(timex)) < 0:
+        return ClockReading(now, jumped_s, None)
+    return ClockReading(now, jumped_s, not timex.status & STA_UNSYNC, timex.maxerror / 1e6)

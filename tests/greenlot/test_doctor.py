@@ -3,7 +3,9 @@
 import json
 import resource
 import socket
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -23,12 +25,14 @@ from greenlot.doctor import (
     check_tls,
     check_tokens,
 )
+from greenlot.doctor.machine import ClockReading, judge_clock, read_clock
 from greenlot.security.certificates import TlsFiles
 from greenlot.security.token_file import change_tokens
 from greenlot.security.tokens import TokenRecord, digest
 from tests.greenlot.secured import CALLERS, secured
 from tests.greenlot.security.authority import Authority
 
+NOW = datetime(2026, 11, 25, 5, 0, tzinfo=UTC)
 OK, WARNING, WRONG = Verdict.OK, Verdict.WARNING, Verdict.WRONG
 
 
@@ -122,6 +126,39 @@ def test_open_files() -> None:
 def test_the_clock_is_looked_at() -> None:
     # Whether something keeps it right depends on the machine; that it stands still does not.
     assert check_clock().verdict in (OK, WARNING)
+    assert abs(read_clock().now.timestamp() - time.time()) < 60
+
+
+@pytest.mark.parametrize(
+    ("reading", "verdict", "says"),
+    [
+        (ClockReading(NOW, 0.0, True, 0.02), OK, "to 20 ms at most"),
+        (ClockReading(datetime(1970, 1, 1, tzinfo=UTC), 0.0, True), WRONG, "1970-01-01"),
+        (ClockReading(NOW, 0.9, True), WRONG, "jumped by 0.9 s"),
+        (ClockReading(NOW, 0.0, None), WARNING, "does not say"),
+        (ClockReading(NOW, 0.0, False), WARNING, "nothing keeps it right"),
+        (ClockReading(NOW, 0.0, True, 1.25), WARNING, "may be wrong by 1.25 s"),
+    ],
+)
+def test_what_is_wrong_with_a_clock_is_found(
+    reading: ClockReading, verdict: Verdict, says: str
+) -> None:
+    found = judge_clock(reading)
+    assert (found.what, found.verdict) == ("clock", verdict)
+    assert says in found.says
+    assert bool(found.do) == (verdict is not OK)
+
+
+def test_a_clock_that_is_set_while_it_is_looked_at_is_found() -> None:
+    steady, set_by = [100.0], [0.0]
+
+    def wait(seconds: float) -> None:
+        steady[0] += seconds
+        set_by[0] = -3.0
+
+    reading = read_clock(lambda: NOW.timestamp() + steady[0] + set_by[0], lambda: steady[0], wait)
+    assert reading.jumped_s == pytest.approx(3.0)
+    assert judge_clock(reading).verdict is WRONG
 
 
 def test_the_directory(tmp_path: Path) -> None:
