@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from traffic.errors import InvalidInputError
@@ -25,7 +26,8 @@ CLASSES: Mapping[str, Any] = {
         *Event.__args__,
     )
 }
-ENUMS: Mapping[str, type[Enum]] = {"state": SwitchState, "kind": AlarmKind}
+ALIKE = frozenset({Phase, Stage, Period, DayPlan})
+"""What stands in the log thousands of times with the same values: made and checked once."""
 
 
 def encode(happened: tuple[Event, ...]) -> str:
@@ -42,7 +44,7 @@ def decode(text: str) -> tuple[Event, ...]:
         It is not what ``encode`` writes.
     """
     try:
-        found = tuple(_made(row) for row in json.loads(text))
+        found: tuple[Event, ...] = _tuples(json.loads(text, object_hook=_made))
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInputError(f"not an entry of the log: {error}", where="street_log") from error
     return found
@@ -65,15 +67,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _made(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_made(item) for item in value)
-    if not isinstance(value, dict):
-        return value
-    if KIND not in value:
-        return {key: _made(item) for key, item in value.items()}
-    kind = CLASSES[value[KIND]]
-    fields = {key: _made(item) for key, item in value.items() if key != KIND}
+def _tuples(value: Any) -> Any:
+    return tuple([_tuples(item) for item in value]) if isinstance(value, list) else value
+
+
+def _made(row: dict[str, Any]) -> Any:
+    """Return what a JSON object stands for; those in it have been made already."""
+    fields = {key: _tuples(item) for key, item in row.items()}
+    name = fields.pop(KIND, None)
+    if name is None:
+        return fields
+    kind = CLASSES[name]
+    if kind in ALIKE:
+        return _of_values(kind, tuple(fields), tuple(fields.values()))
     if kind in (Switch, events.SwitchDecided):
         fields["state"] = SwitchState(fields["state"])
     if kind in (Alarm, events.AlarmCleared):
@@ -81,6 +87,11 @@ def _made(value: Any) -> Any:
     if kind is Switch:
         fields["acknowledged"] = frozenset(fields["acknowledged"])
     return kind(**fields)
+
+
+@lru_cache(maxsize=100_000)
+def _of_values(kind: Any, names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+    return kind(**dict(zip(names, values, strict=True)))
 
 
 def first_version(
