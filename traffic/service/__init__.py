@@ -32,7 +32,7 @@ from traffic.service.records import RecordCalls, always
 from traffic.service.searches import Context, Deadline, Search, Searches, Step
 from traffic.splits import TurnFlows
 from traffic.store import PlanStore
-from traffic.street import decisions
+from traffic.street import decisions, going_over
 from traffic.street.decisions import CityStreets, Steps
 from traffic.street.events import Event
 from traffic.street.figures import StreetFigures
@@ -199,10 +199,10 @@ class SignalTimingService(
             schedule = always(steps, plan_set.id, author, now_ms)
             at_ms = valid_from_ms
             if at_ms is not None and steps.street.runs(plan.signal_id for plan in wave.plans):
-                soonest = decisions.soonest_ms(steps.street, desk.city, schedule, now_ms)
+                soonest = going_over.soonest_ms(steps.street, desk.city, schedule, now_ms)
                 at_ms = max(at_ms, soonest)
             steps.add(
-                decisions.activate_safely(
+                going_over.activate(
                     steps.street, desk.city, schedule, at_ms=at_ms, by=author, now_ms=now_ms
                 )
             )

@@ -21,7 +21,7 @@ from traffic.plan import BrokenPlanError, TimingPlan
 from traffic.service import fields
 from traffic.service.desk import Asked, Desk, switches_in
 from traffic.service.searches import Context
-from traffic.street import decisions
+from traffic.street import decisions, going_over
 from traffic.street.decisions import Steps
 from traffic.street.door import refuse_unsafe
 from traffic.street.events import Event, Kind, PlanSetMade, ScheduleMade
@@ -257,7 +257,7 @@ class RecordCalls:
                 else street.schedule(key, where="schedule")
             )
             steps.add(
-                decisions.activate_safely(
+                going_over.activate(
                     steps.street,
                     desk.city,
                     schedule,
@@ -293,7 +293,9 @@ class RecordCalls:
             return pb.RollBackResponse(switches=switches).SerializeToString()
 
         answer = await desk.carry_out(
-            lambda street: decisions.roll_back(street, desk.city, groups, by=author, now_ms=now_ms),
+            lambda street: going_over.roll_back(
+                street, desk.city, groups, by=author, now_ms=now_ms
+            ),
             asked(request),
             reply,
         )
@@ -327,7 +329,7 @@ class RecordCalls:
         key = record_id(desk.city_id, "switches", request.name, where="name")
         author, now_ms = desk.author(request.author), desk.clock()
         answer = await desk.carry_out(
-            lambda street: decisions.cancel(street, desk.city, key, by=author, now_ms=now_ms),
+            lambda street: going_over.cancel(street, desk.city, key, by=author, now_ms=now_ms),
             asked(request),
             lambda street, _: self._switches([key], street)[0].SerializeToString(),
         )

@@ -211,6 +211,12 @@ class Street:
         set_id = run.plan_set if plan is not None else ""
         return InForce(signal_id, plan, set_id, switch, from_ms, until_ms, midnight_ms)
 
+    def plan_at(self, signal_id: str, time_ms: int) -> TimingPlan | None:
+        """Return the plan in force for a signal at a moment; None = its controller's own."""
+        if self.switch_at(signal_id, time_ms) is None:
+            return None
+        return self.in_force(signal_id, time_ms).plan
+
     def since(self, revision: int, signal_id: str, time_ms: int) -> tuple[Switch, ...]:
         """Return the switches that a controller which holds a revision does not know.
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from traffic.errors import TrafficError
 from traffic.street.alarms import changed_alarms, settled
-from traffic.street.decisions import CityStreets, Steps, activate_safely, approve
+from traffic.street.decisions import CityStreets, Steps, approve
 from traffic.street.events import (
     AutoApplied,
     Event,
     ScheduleMade,
     SwitchDecided,
 )
+from traffic.street.going_over import activate
 from traffic.street.health import (
     Clocks,
     Health,
@@ -120,7 +121,7 @@ def _applied(steps: Steps, city: CityStreets, draft: Schedule, now_ms: int) -> t
     made = steps.events
     try:
         steps.add(approve(steps.street, "schedule", draft.id, AUTHOR, now_ms))
-        steps.add(activate_safely(steps.street, city, draft, at_ms=None, by=AUTHOR, now_ms=now_ms))
+        steps.add(activate(steps.street, city, draft, at_ms=None, by=AUTHOR, now_ms=now_ms))
     except TrafficError:
         # An engineer has retired it, or is at work: it stays a proposal.
         return made

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.traffic.small_plans import plan
 from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
 from traffic.errors import InvalidInputError, StateError
-from traffic.street import decisions
+from traffic.street import going_over
 from traffic.street.events import Event, SwitchDecided, SwitchMade
 from traffic.street.records import Life
 from traffic.street.state import Street
@@ -69,7 +69,9 @@ class Histories(RuleBasedStateMachine):
         running = {key: self.town.street.in_force(key, self.now_ms).plan for key in SIGNALS}
         self.dare(
             lambda: self.town.do(
-                lambda s: decisions.roll_back(s, self.town.city, groups, by="x", now_ms=self.now_ms)
+                lambda s: going_over.roll_back(
+                    s, self.town.city, groups, by="x", now_ms=self.now_ms
+                )
             )
         )
         after = {key: self.town.street.in_force(key, self.now_ms).plan for key in SIGNALS}
@@ -82,7 +84,9 @@ class Histories(RuleBasedStateMachine):
         can_be = switch.is_open or (switch.state is SwitchState.COMMITTED and far)
         self.dare(
             lambda: self.town.do(
-                lambda s: decisions.cancel(s, self.town.city, switch.id, by="x", now_ms=self.now_ms)
+                lambda s: going_over.cancel(
+                    s, self.town.city, switch.id, by="x", now_ms=self.now_ms
+                )
             )
         )
         is_off = self.town.street.switch(switch.id).state is SwitchState.CANCELLED

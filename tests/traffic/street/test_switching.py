@@ -7,7 +7,7 @@ import pytest
 from tests.traffic.small_plans import plan
 from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
 from traffic.errors import InvalidInputError, StateError
-from traffic.street import decisions
+from traffic.street import decisions, going_over
 from traffic.street.records import Life
 from traffic.street.state import Street
 from traffic.street.switching import SwitchRules, SwitchState
@@ -89,7 +89,7 @@ def test_the_last_word_of_a_controller_counts() -> None:
 def test_the_share_is_enough_and_who_missed_it_is_listed() -> None:
     town = Town()
     town.city = type(town.city)(
-        town.city.signals, town.city.groups, switching=decisions.SwitchRules(share=0.6)
+        town.city.signals, town.city.groups, switching=SwitchRules(share=0.6)
     )
     town.running()
     first, _ = town.activate(town.approved_set(PLANS), NOW_MS)
@@ -162,11 +162,11 @@ def test_rolling_back_is_one_call_and_twice_goes_forward_again() -> None:
     town.activate(new, NOW_MS)
     now_ms = NOW_MS + 3 * CYCLE_MS
     assert town.street.life("schedule", new, now_ms) is Life.IN_FORCE
-    town.do(lambda s: decisions.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
+    town.do(lambda s: going_over.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
     later_ms = now_ms + 2 * CYCLE_MS
     assert [town.street.in_force(k, later_ms).switch.schedule.id for k in "ad"] == [old, old]
     assert town.street.life("schedule", new, later_ms) is Life.APPROVED
-    town.do(lambda s: decisions.roll_back(s, town.city, ("d",), by="李工", now_ms=later_ms))
+    town.do(lambda s: going_over.roll_back(s, town.city, ("d",), by="李工", now_ms=later_ms))
     end_ms = later_ms + 2 * CYCLE_MS
     assert town.street.in_force("d", end_ms).switch.schedule.id == new
     assert town.street.in_force("a", end_ms).switch.schedule.id == old
@@ -175,14 +175,14 @@ def test_rolling_back_is_one_call_and_twice_goes_forward_again() -> None:
 def test_rolling_back_an_open_switch_cancels_it_and_a_first_plan_has_nothing_before() -> None:
     town = Town().running()
     with pytest.raises(StateError, match="nothing was in force before"):
-        decisions.roll_back(town.street, town.city, (), by="x", now_ms=NOW_MS)
+        going_over.roll_back(town.street, town.city, (), by="x", now_ms=NOW_MS)
     first, second = town.activate(town.approved_set(PLANS), NOW_MS)
-    town.do(lambda s: decisions.roll_back(s, town.city, (), by="x", now_ms=NOW_MS))
+    town.do(lambda s: going_over.roll_back(s, town.city, (), by="x", now_ms=NOW_MS))
     for key in (first, second):
         assert town.street.switch(key).state is SwitchState.CANCELLED
     assert {s.id for s in town.street.ended_since(0)} == {first, second}
     with pytest.raises(StateError, match="is cancelled"):
-        decisions.cancel(town.street, town.city, first, by="x", now_ms=NOW_MS)
+        going_over.cancel(town.street, town.city, first, by="x", now_ms=NOW_MS)
 
 
 DAYS_MS = 3 * 86_400_000
@@ -206,9 +206,9 @@ def test_a_committed_switch_that_lies_ahead_can_be_cancelled_until_shortly_befor
     held = town.street.revision
     assert town.street.in_force("a", NOW_MS).until_ms == at_ms
     with pytest.raises(StateError, match="is committed"):
-        decisions.cancel(town.street, town.city, first, by="x", now_ms=at_ms - 10_000)
+        going_over.cancel(town.street, town.city, first, by="x", now_ms=at_ms - 10_000)
     soon_ms = at_ms - 10_001
-    town.do(lambda s: decisions.cancel(s, town.city, first, by="x", now_ms=soon_ms))
+    town.do(lambda s: going_over.cancel(s, town.city, first, by="x", now_ms=soon_ms))
     assert town.street.switch(first).state is SwitchState.CANCELLED
     assert town.street.in_force("a", NOW_MS).until_ms is None
     assert town.street.in_force("a", at_ms).plan == plan("a", 0)
@@ -219,7 +219,7 @@ def test_a_committed_switch_that_lies_ahead_can_be_cancelled_until_shortly_befor
     set_id = town.street.switch(first).schedule.plan_sets[0]
     assert town.street.life("plan-set", set_id, soon_ms) is Life.APPROVED
     with pytest.raises(StateError, match="is committed"):
-        decisions.cancel(town.street, town.city, second, by="x", now_ms=at_ms + 1)
+        going_over.cancel(town.street, town.city, second, by="x", now_ms=at_ms + 1)
 
 
 def test_what_is_planned_for_days_ahead_does_not_hinder_what_is_needed_now() -> None:
@@ -257,10 +257,10 @@ def test_rolling_back_cancels_what_is_committed_ahead_and_goes_back_the_next_tim
     running = town.street.in_force("a", now_ms).switch.schedule.id
     ahead = town.approved_set(tuple(plan(key, 10) for key in "abcd"))
     ids = town.activate(ahead, now_ms, now_ms + DAYS_MS)
-    town.do(lambda s: decisions.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
+    town.do(lambda s: going_over.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
     assert {town.street.switch(key).state for key in ids} == {SwitchState.CANCELLED}
     assert town.street.in_force("a", now_ms + 2 * DAYS_MS).switch.schedule.id == running
-    town.do(lambda s: decisions.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
+    town.do(lambda s: going_over.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
     later_ms = now_ms + 2 * CYCLE_MS
     assert town.street.in_force("a", later_ms).switch.schedule.id == old
 
@@ -272,7 +272,7 @@ def test_rolling_back_shortly_before_a_switch_leads_back_to_what_runs_still() ->
     town.activate(town.approved_set(PLANS), NOW_MS)
     now_ms = NOW_MS + 2 * CYCLE_MS - 5_000
     assert town.street.in_force("a", now_ms).switch.schedule.id == old
-    town.do(lambda s: decisions.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
+    town.do(lambda s: going_over.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
     later_ms = now_ms + 3 * CYCLE_MS
     assert town.street.in_force("a", later_ms).switch.schedule.id == old
 

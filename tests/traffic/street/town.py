@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.traffic.small_plans import plan, signal
 from traffic.plan import TimingPlan
-from traffic.street import decisions
+from traffic.street import decisions, going_over
 from traffic.street.decisions import CityStreets
 from traffic.street.events import Event
 from traffic.street.groups import Group
@@ -61,7 +61,7 @@ class Town:
     def activate(self, schedule_id: str, now_ms: int, at_ms: int | None = None) -> tuple[str, ...]:
         """Propose to put a schedule in force; the ids of its switches."""
         happened = self.do(
-            lambda s: decisions.activate_safely(
+            lambda s: going_over.activate(
                 s, self.city, s.schedule(schedule_id), at_ms=at_ms, by="李工", now_ms=now_ms
             )
         )
@@ -69,7 +69,7 @@ class Town:
 
     def acknowledge(self, switch_id: str, *signals: str, **refused: str) -> tuple[Event, ...]:
         """Controllers answer."""
-        return self.do(lambda s: decisions.answer(s, switch_id, signals, refused))
+        return self.do(lambda s: going_over.answer(s, switch_id, signals, refused))
 
     def running(self, offset_s: int = 0) -> "Town":
         """Put a first plan in force everywhere; from now on everybody acknowledges."""

@@ -1,0 +1,335 @@
+"""Going over to a schedule and back: proposed, called off, answered.
+
+From the state and a wish to what happens, or to a refusal, as in ``decisions``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from traffic.errors import InvalidInputError, NotFoundError, StateError
+from traffic.street import ways
+from traffic.street.coordination import out_of_coordination
+from traffic.street.decisions import CityStreets
+from traffic.street.door import IN_STEP_CYCLES, RefusedPlanError, refuse_ways
+from traffic.street.events import Answered, Event, SwitchDecided, SwitchMade
+from traffic.street.groups import Group, cut_by_group
+from traffic.street.records import Schedule
+from traffic.street.state import Street
+from traffic.street.switching import Switch, SwitchState, earliest_ms, judge
+
+
+def activate(
+    street: Street,
+    city: CityStreets,
+    schedule: Schedule,
+    *,
+    at_ms: int | None,
+    by: str,
+    now_ms: int,
+    groups: Sequence[str] = (),
+) -> tuple[Event, ...]:
+    """Propose to put a schedule in force, group by group, if every change it brings is safe.
+
+    Parameters
+    ----------
+    at_ms
+        When; None = as soon as may be. Where a group has something in force already, that is at
+        least two cycles ahead.
+    groups
+        Ids of the coordination groups concerned; empty = all that the schedule has plans for.
+
+    Raises
+    ------
+    StateError
+        A record is not approved, retired or out of its validity, or a group has an open switch.
+    InvalidInputError
+        The moment is too soon.
+    RefusedPlanError
+        No safe way leads from a plan that may run then to one of the schedule's, or back, or to
+        and from a controller's own plan; or a group would not be coordinated.
+    """
+    proposed = _proposed(street, city, schedule, at_ms=at_ms, by=by, now_ms=now_ms, groups=groups)
+    whole = {group.id: group for group in city.groups}
+    refusals = [
+        refusal
+        for event in proposed
+        for refusal in out_of_coordination(street, whole[event.switch.group], event.switch)
+    ]
+    if refusals:
+        raise RefusedPlanError(refusals)
+    refuse_ways(city.signals, ways.forward(street, schedule, now_ms))
+    refuse_ways(
+        city.signals, ways.back_and_own(street, city.signals, schedule, now_ms), in_time=False
+    )
+    return proposed
+
+
+def soonest_ms(street: Street, city: CityStreets, schedule: Schedule, now_ms: int) -> int:
+    """Return the first moment at which every group that runs plans may go over."""
+    signals = {p.signal_id for k in schedule.plan_sets for p in street.plan_set(k).plans}
+    groups = cut_by_group(city.groups, signals)
+    return max(_earliest(street, city, schedule, group, now_ms) for group in groups)
+
+
+def roll_back(
+    street: Street, city: CityStreets, groups: Sequence[str], *, by: str, now_ms: int
+) -> tuple[Event, ...]:
+    """Propose to go back to what was in force before, group by group; ``groups`` empty = all.
+
+    Where switches are still to come, open or committed, these are cancelled instead: nobody has
+    gone over to them.
+
+    Raises
+    ------
+    StateError
+        Nothing was in force before, or it is retired or not valid any more.
+    RefusedPlanError
+        No safe way leads back.
+    """
+    known = {group.id for group in city.groups}
+    for k, group_id in enumerate(groups):
+        if group_id not in known:
+            raise NotFoundError(f"no group {group_id!r}", where=f"groups[{k}]")
+    ids = street.next_ids()
+    events: list[Event] = []
+    for group in city.groups:
+        if groups and group.id not in groups:
+            continue
+        to_come = _to_come(street, city, group, now_ms)
+        if to_come:
+            for switch in to_come:
+                events += cancel(street, city, switch.id, by=by, now_ms=now_ms)
+            continue
+        before = _before(street, group)
+        if before is None:
+            if groups:
+                raise StateError("nothing was in force before", where=f"group {group.id}")
+            continue
+        _require_approved(street, before.schedule)
+        cut = Group(group.id, before.signals)
+        events.append(
+            _propose(
+                street, city, before.schedule, cut, next(ids), at_ms=None, by=by, now_ms=now_ms
+            )
+        )
+    if not events:
+        raise StateError("nothing was in force before", where="groups")
+    made = (event.switch for event in events if isinstance(event, SwitchMade))
+    for schedule in {switch.schedule.id: switch.schedule for switch in made}.values():
+        # Who has to go back has no time to look for a quicker way: it need only be safe.
+        for changes in (
+            ways.forward(street, schedule, now_ms),
+            ways.back_and_own(street, city.signals, schedule, now_ms),
+        ):
+            refuse_ways(city.signals, changes, in_time=False)
+    return tuple(events)
+
+
+def cancel(
+    street: Street, city: CityStreets, switch_id: str, *, by: str, now_ms: int
+) -> tuple[Event, ...]:
+    """Cancel a switch that is still to be decided, or committed for a moment far enough ahead.
+
+    Raises
+    ------
+    StateError
+        It is over, or so near that not all would hear of it: whoever heard of it goes over.
+    """
+    switch = street.switch(switch_id)
+    if not _can_be_cancelled(switch, city, now_ms):
+        raise StateError(f"is {switch.state}", where=f"switch {switch_id}")
+    state = SwitchState.CANCELLED
+    return (SwitchDecided(switch_id, state, switch.activate_at_ms, switch.silent, by),)
+
+
+def answer(
+    street: Street, switch_id: str, acknowledged: Sequence[str], refused: Mapping[str, str]
+) -> tuple[Event, ...]:
+    """Take note of what controllers say to a switch; what is known already is left out.
+
+    The last word of each counts: who refuses what it had acknowledged has not acknowledged it.
+    """
+    switch = street.switch(switch_id)
+    own = set(switch.signals)
+    fresh = tuple(
+        s
+        for s in acknowledged
+        if s in own and s not in refused and (s not in switch.acknowledged or s in switch.refused)
+    )
+    against = tuple(
+        (s, why)
+        for s, why in refused.items()
+        if s in own and (switch.refused.get(s) != why or s in switch.acknowledged)
+    )
+    return (Answered(switch_id, fresh, against),) if fresh or against else ()
+
+
+def _proposed(
+    street: Street,
+    city: CityStreets,
+    schedule: Schedule,
+    *,
+    at_ms: int | None,
+    by: str,
+    now_ms: int,
+    groups: Sequence[str],
+) -> tuple[SwitchMade, ...]:
+    """Return what is proposed, whether its changes are safe or not."""
+    _require_approved(street, schedule)
+    wanted = {*schedule.without}
+    for set_id in schedule.plan_sets:
+        wanted.update(plan.signal_id for plan in street.plan_set(set_id).plans)
+    concerned = cut_by_group(city.groups, wanted)
+    if groups:
+        known = {group.id for group in concerned}
+        for k, group_id in enumerate(groups):
+            if group_id not in known:
+                raise NotFoundError(f"no group {group_id!r} with plans", where=f"groups[{k}]")
+        concerned = tuple(group for group in concerned if group.id in groups)
+    return tuple(
+        _propose(street, city, schedule, group, switch_id, at_ms=at_ms, by=by, now_ms=now_ms)
+        for group, switch_id in zip(concerned, street.next_ids(), strict=False)
+    )
+
+
+def _propose(
+    street: Street,
+    city: CityStreets,
+    schedule: Schedule,
+    group: Group,
+    switch_id: str,
+    *,
+    at_ms: int | None,
+    by: str,
+    now_ms: int,
+) -> SwitchMade:
+    where = f"group {group.id}"
+    open_switch = street.open_switch(group.id)
+    if open_switch is not None:
+        raise StateError(f"switch {open_switch.id} is to be decided first", where=where)
+    cycle_ms = 1000 * _longest_cycle_s(street, schedule, group, now_ms)
+    if street.runs(group.signals) and at_ms is not None:
+        _refuse_soon(street, city, group, at_ms, cycle_ms, now_ms)
+        moment_ms = at_ms
+    elif street.runs(group.signals):
+        moment_ms = _earliest(street, city, schedule, group, now_ms)
+    else:
+        # Nothing is coordinated yet: there is nothing to go over from.
+        moment_ms = now_ms if at_ms is None else at_ms
+    _require_valid(street, schedule, moment_ms)
+    switch = Switch(
+        id=switch_id,
+        group=group.id,
+        signals=group.signals,
+        schedule=schedule,
+        activate_at_ms=moment_ms,
+        cycle_ms=cycle_ms,
+        by=by,
+        proposed_ms=now_ms,
+    )
+    verdict = judge(switch, street.awaited(now_ms), now_ms, city.switching)
+    if verdict is not None and verdict.state is SwitchState.COMMITTED and not verdict.silent:
+        switch = replace(switch, state=SwitchState.COMMITTED)
+    return SwitchMade(switch)
+
+
+def _refuse_soon(
+    street: Street, city: CityStreets, group: Group, at_ms: int, cycle_ms: int, now_ms: int
+) -> None:
+    where = f"group {group.id}"
+    earliest = earliest_ms(now_ms, cycle_ms, city.switching)
+    if at_ms < earliest:
+        ahead_s = (earliest - now_ms) / 1000
+        raise InvalidInputError(
+            f"{where} runs plans; expected {ahead_s:.0f} s ahead or more, two cycles",
+            where="activate_at",
+        )
+    after = _follows(street, group, at_ms, cycle_ms)
+    if after is not None:
+        ahead_s = (after.activate_at_ms - now_ms) / 1000
+        raise InvalidInputError(
+            f"{where} goes over by switch {after.id} in {ahead_s:.0f} s; expected three cycles "
+            "before that, then or later",
+            where="activate_at",
+        )
+
+
+def _earliest(
+    street: Street, city: CityStreets, schedule: Schedule, group: Group, now_ms: int
+) -> int:
+    """The first moment at which a group that runs plans may go over.
+
+    That is two cycles ahead; where another switch follows before the group would be in step, it is
+    that one's moment.
+    """
+    cycle_ms = 1000 * _longest_cycle_s(street, schedule, group, now_ms)
+    moment_ms = earliest_ms(now_ms, cycle_ms, city.switching)
+    while (next_one := _follows(street, group, moment_ms, cycle_ms)) is not None:
+        moment_ms = next_one.activate_at_ms
+    return moment_ms
+
+
+def _follows(street: Street, group: Group, moment_ms: int, cycle_ms: int) -> Switch | None:
+    """The first committed switch that follows a moment before the group is in step."""
+    until_ms = moment_ms + IN_STEP_CYCLES * cycle_ms
+    near = (
+        switch
+        for signal_id in group.signals
+        for switch in street.switches_of(signal_id)
+        if moment_ms < switch.activate_at_ms < until_ms
+    )
+    return min(near, key=lambda switch: switch.activate_at_ms, default=None)
+
+
+def _longest_cycle_s(street: Street, schedule: Schedule, group: Group, now_ms: int) -> int:
+    cycles_s = [1]
+    for signal_id in group.signals:
+        plans = [street.plan_of(set_id, signal_id) for set_id in schedule.plan_sets]
+        plans.append(street.plan_at(signal_id, now_ms))
+        cycles_s += [plan.cycle_s for plan in plans if plan is not None]
+    return max(cycles_s)
+
+
+def _to_come(street: Street, city: CityStreets, group: Group, now_ms: int) -> tuple[Switch, ...]:
+    """The switches of a group to which nobody has gone over, as far as they can be cancelled."""
+    found = [s for signal_id in group.signals for s in street.switches_of(signal_id)]
+    is_open = street.open_switch(group.id)
+    found += [] if is_open is None else [is_open]
+    own = {s.id: s for s in found if _can_be_cancelled(s, city, now_ms)}
+    return tuple(own[key] for key in sorted(own, key=int))
+
+
+def _can_be_cancelled(switch: Switch, city: CityStreets, now_ms: int) -> bool:
+    is_far = switch.activate_at_ms > now_ms + city.switching.decide_ms
+    return switch.is_open or (switch.state is SwitchState.COMMITTED and is_far)
+
+
+def _before(street: Street, group: Group) -> Switch | None:
+    """The last other schedule before the one that a group runs, or is about to go over to."""
+    for signal_id in group.signals:
+        own = street.switches_of(signal_id)
+        for switch in reversed(own[:-1]):
+            if switch.schedule.id != own[-1].schedule.id:
+                return switch
+    return None
+
+
+def _require_approved(street: Street, schedule: Schedule) -> None:
+    if ("schedule", schedule.id) in street.retired:
+        raise StateError("is retired", where=f"schedule {schedule.id}")
+    if ("schedule", schedule.id) not in street.approved:
+        raise StateError("is a draft; expected to be approved", where=f"schedule {schedule.id}")
+    for set_id in schedule.plan_sets:
+        where = f"plan set {set_id}"
+        if ("plan-set", set_id) in street.retired:
+            raise StateError("is retired", where=where)
+        if ("plan-set", set_id) not in street.approved:
+            raise StateError("is a draft; expected to be approved", where=where)
+
+
+def _require_valid(street: Street, schedule: Schedule, at_ms: int) -> None:
+    invalid = street.invalid_at(schedule, at_ms)
+    if invalid:
+        raise StateError(
+            "is not valid at the moment of the switch", where=f"plan set {', '.join(invalid)}"
+        )
