@@ -105,7 +105,7 @@ class Scene:
             finally:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
-        await own.stop(None)
+                await own.stop(None)
 
 
 async def until(what: Callable[[], bool]) -> None:
