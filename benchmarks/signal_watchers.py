@@ -1,8 +1,8 @@
 """Thousands of simulated controllers, one connection each; driven over stdin by signal_watch.
 
 Each watches its own signal with whole programs, acknowledges what it is asked after a wait by
-chance, and comes back with its last revision when the server is gone. ``state`` on stdin prints
-what they know as one line of JSON; ``quit`` ends.
+chance, reports its status every half a minute, and comes back with its last revision when the
+server is gone. ``state`` on stdin prints what they know as one line of JSON; ``quit`` ends.
 """
 
 import argparse
@@ -28,6 +28,8 @@ OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 3_000),
 )
 
+REPORT_S = 30.0
+
 
 class Watchers:
     """All controllers and what they have seen."""
@@ -44,14 +46,39 @@ class Watchers:
         self.acknowledged = 0
         self._gate = asyncio.Semaphore(200)
         self._acks: set[asyncio.Task[None]] = set()
+        # What each was told is committed: when it goes over, and to which switch.
+        self._committed: dict[str, list[tuple[int, str]]] = {}
 
     async def run(self) -> None:
         await asyncio.gather(*(self._one(key) for key in self._ids))
+
+    async def _report(
+        self, stub: signal_timing_pb2_grpc.SignalTimingServiceStub, key: str, name: str
+    ) -> None:
+        """Say how it is, at other moments than the others do."""
+        await asyncio.sleep(self._rng.uniform(0, REPORT_S))
+        while True:
+            if key in self.watching:
+                now_ms = round(1000 * time.time())
+                due = [row for row in self._committed.get(key, ()) if row[0] <= now_ms]
+                request = pb.ReportStatusRequest(
+                    signal=name,
+                    switch=max(due)[1] if due else "",
+                    revision=self.revisions.get(key, 0),
+                    mode=pb.CONTROLLER_MODE_PLAN,
+                    in_step=True,
+                )
+                request.time.FromMilliseconds(now_ms)
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    await stub.ReportStatus(request, timeout=20)
+            await asyncio.sleep(REPORT_S)
 
     async def _one(self, key: str) -> None:
         channel = grpc.aio.insecure_channel(self._target, OPTIONS)
         stub = signal_timing_pb2_grpc.SignalTimingServiceStub(channel)
         name = f"cities/{CITY}/signals/{key}"
+        reports = asyncio.create_task(self._report(stub, key, name))
+        self._acks.add(reports)
         while True:
             request = pb.WatchPlansRequest(
                 parent=f"cities/{CITY}",
@@ -73,6 +100,9 @@ class Watchers:
                         what = f"{row.switch} {pb.SwitchState.Name(row.state)}"
                         sent = message.server_time.ToMilliseconds() / 1000
                         self.heard.setdefault(what, []).append((now, sent))
+                        if row.state == pb.SWITCH_STATE_COMMITTED:
+                            at_ms = row.activate_at.ToMilliseconds()
+                            self._committed.setdefault(key, []).append((at_ms, row.switch))
                         if row.state == pb.SWITCH_STATE_PROPOSED:
                             task = asyncio.create_task(self._acknowledge(stub, name, row.switch))
                             self._acks.add(task)

@@ -667,4 +667,6 @@ def test_two_servers_over_one_database_decide_one_switch(
             now = clients.signals.GetSwitch(asked, timeout=5)
             assert now.settled[0] == st.OutOfStep(signal=names[0], out_of_step_s=17)
             assert (list(now.out_of_step), list(now.unheard)) == ([], names[1:])
+            listed = clients.signals.ListSwitches(LISTED, timeout=5).switches
+            assert not any(row.settled for row in listed), "lists are short"
             clients.channel.close()

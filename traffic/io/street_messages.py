@@ -224,9 +224,15 @@ def signal_switch_to_proto(
 
 
 def switch_to_proto(
-    switch: Switch, street: Street, healths: Mapping[str, Health], city_id: str, now_ms: int
+    switch: Switch,
+    street: Street,
+    healths: Mapping[str, Health],
+    city_id: str,
+    now_ms: int,
+    *,
+    with_settled: bool = True,
 ) -> pb.Switch:
-    """Turn a switch into its message."""
+    """Turn a switch into its message; ``with_settled``: with what it has cost each signal."""
     silent: Sequence[str] = switch.silent
     if switch.is_open:
         silent = switch.missing(street.known)
@@ -250,7 +256,7 @@ def switch_to_proto(
         ],
         out_of_step=_seconds(out, city_id),
         unheard=[signal_name(city_id, key) for key in unheard],
-        settled=_seconds(switch.settled, city_id),
+        settled=_seconds(switch.settled if with_settled else {}, city_id),
     )
 
 

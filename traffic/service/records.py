@@ -301,10 +301,19 @@ class RecordCalls:
         )
         return pb.RollBackResponse.FromString(answer)
 
-    def _switches(self, ids: Sequence[str], street: Street) -> list[pb.Switch]:
+    def _switches(
+        self, ids: Sequence[str], street: Street, *, with_settled: bool = True
+    ) -> list[pb.Switch]:
         desk = self.desk
         return [
-            switch_to_proto(street.switch(key), street, desk.healths, desk.city_id, desk.clock())
+            switch_to_proto(
+                street.switch(key),
+                street,
+                desk.healths,
+                desk.city_id,
+                desk.clock(),
+                with_settled=with_settled,
+            )
             for key in ids
         ]
 
@@ -319,9 +328,8 @@ class RecordCalls:
         """See proto/traffic/v1."""
         newest = sorted(self.desk.street.switches, key=int, reverse=True)
         ids, token = self._page(request, newest)
-        return pb.ListSwitchesResponse(
-            switches=self._switches(ids, self.desk.street), next_page_token=token
-        )
+        switches = self._switches(ids, self.desk.street, with_settled=False)
+        return pb.ListSwitchesResponse(switches=switches, next_page_token=token)
 
     async def CancelSwitch(self, request: pb.CancelSwitchRequest, context: Context) -> pb.Switch:
         """See proto/traffic/v1."""

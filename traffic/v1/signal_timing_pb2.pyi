@@ -2152,7 +2152,7 @@ class Switch(_message.Message):
     @_builtins.property
     def settled(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutOfStep]:
         """Signals that have come into step with it, with the seconds out of step that it
-        cost them, as reported then; kept for good.
+        cost them, as reported then; kept for good. Left out in lists.
         """
 
     def __init__(
