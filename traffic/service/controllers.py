@@ -111,7 +111,7 @@ class ControllerCalls:
         ended = desk.street.ended_since(told) if told else ()
         off = {key for switch in ended for key in switch.signals}
         for signal_id in signals:
-            coming = [s for s in desk.street.switches_of(signal_id) if s.activate_at_ms > now_ms]
+            coming = desk.street.coming_to(signal_id, now_ms)
             times_ms = [now_ms, *(switch.activate_at_ms for switch in coming)]
             for k, time_ms in enumerate(times_ms):
                 try:

@@ -35,8 +35,8 @@ def out_of_coordination(street: Street, group: Group, switch: Switch) -> tuple[R
     """
     moments_ms = {switch.activate_at_ms}
     for signal_id in group.signals:
-        own = street.switches_of(signal_id)
-        moments_ms.update(s.activate_at_ms for s in own if s.activate_at_ms > switch.activate_at_ms)
+        coming = street.coming_to(signal_id, switch.activate_at_ms)
+        moments_ms.update(later.activate_at_ms for later in coming)
     found: dict[Refusal, None] = {}
     for time_ms in sorted(moments_ms):
         found.update(dict.fromkeys(_at(street, group, switch, time_ms)))

@@ -117,11 +117,11 @@ def roll_back(
     made = (event.switch for event in events if isinstance(event, SwitchMade))
     for schedule in {switch.schedule.id: switch.schedule for switch in made}.values():
         # Who has to go back has no time to look for a quicker way: it need only be safe.
-        for changes in (
-            ways.forward(street, schedule, now_ms),
-            ways.back_and_own(street, city.signals, schedule, now_ms),
-        ):
-            refuse_ways(city.signals, changes, in_time=False)
+        changes = [
+            *(c for c in ways.forward(street, schedule, now_ms) if not ways.are_alike(*c)),
+            *ways.back_and_own(street, city.signals, schedule, now_ms),
+        ]
+        refuse_ways(city.signals, changes, in_time=False)
     return tuple(events)
 
 
@@ -275,8 +275,8 @@ def _follows(street: Street, group: Group, moment_ms: int, cycle_ms: int) -> Swi
     near = (
         switch
         for signal_id in group.signals
-        for switch in street.switches_of(signal_id)
-        if moment_ms < switch.activate_at_ms < until_ms
+        for switch in street.coming_to(signal_id, moment_ms)
+        if switch.activate_at_ms < until_ms
     )
     return min(near, key=lambda switch: switch.activate_at_ms, default=None)
 
@@ -292,7 +292,7 @@ def _longest_cycle_s(street: Street, schedule: Schedule, group: Group, now_ms: i
 
 def _to_come(street: Street, city: CityStreets, group: Group, now_ms: int) -> tuple[Switch, ...]:
     """The switches of a group to which nobody has gone over, as far as they can be cancelled."""
-    found = [s for signal_id in group.signals for s in street.switches_of(signal_id)]
+    found = [s for signal_id in group.signals for s in street.coming_to(signal_id, now_ms)]
     is_open = street.open_switch(group.id)
     found += [] if is_open is None else [is_open]
     own = {s.id: s for s in found if _can_be_cancelled(s, city, now_ms)}

@@ -177,6 +177,12 @@ class Street:
         """Return a signal's committed switches, in the order of their moments."""
         return tuple(self.switches[str(n)] for _, n in self._committed.get(signal_id, ()))
 
+    def coming_to(self, signal_id: str, time_ms: int) -> Iterator[Switch]:
+        """Yield a signal's committed switches after a moment, in their order."""
+        found = self._committed.get(signal_id, ())
+        for _, number in found[bisect_right(found, (time_ms, sys.maxsize)) :]:
+            yield self.switches[str(number)]
+
     def in_force(self, signal_id: str, time_ms: int) -> InForce:
         """Return what a signal is to show at a moment, and in which time around it.
 
