@@ -42,7 +42,6 @@ class Lane:
     exits_s: list[float] = field(default_factory=list)
     inside: list[int] = field(default_factory=list)
     free_s: float = 0.0
-    first_s: float = 0.0
     met_red: bool = False
     cleared_s: float = -np.inf
 
@@ -162,22 +161,11 @@ class Simulation:
             return True
         return False
 
-    def _gap_s(self, place: int, queue: int) -> tuple[float, float]:
-        """Least time behind and before the foe at ``place`` of the list."""
-        if self.q.signal[queue] < self.q.signals:
-            return rules.AFTER_FOE_S, rules.BEFORE_FOE_S
-        if self.q.foe_merges[place]:
-            return rules.AFTER_MERGE_S, rules.BEFORE_MERGE_S
-        return rules.AFTER_FOE_OPEN_S, rules.BEFORE_FOE_OPEN_S
-
     def _somebody_first(self, queue: int, number: int, at_s: float, t: int) -> bool:
-        lane = self.lanes[number]
-        waited_s = at_s - max(lane.first_s, lane.line[0].ready_s)
-        patience = max(0.0, 1.0 - waited_s / rules.IMPATIENT_S)
-        for place in range(self.q.foe_first[queue], self.q.foe_first[queue + 1]):
-            foe = self.q.foe[place]
-            after_s, before_s = self._gap_s(place, queue)
-            before_s = rules.LEAST_BEFORE_S + (before_s - rules.LEAST_BEFORE_S) * patience
+        at_signal = self.q.signal[queue] < self.q.signals
+        after_s = rules.AFTER_FOE_S if at_signal else rules.AFTER_FOE_OPEN_S
+        before_s = rules.BEFORE_FOE_S if at_signal else rules.BEFORE_FOE_OPEN_S
+        for foe in self.q.foe[self.q.foe_first[queue] : self.q.foe_first[queue + 1]]:
             if at_s < self.last_s[foe] + after_s:
                 return True
             if self.code(foe, t) in (RED, YELLOW):
@@ -189,11 +177,8 @@ class Simulation:
 
     def _comes(self, lane: Lane, foe: int, until_s: float, t: int) -> bool:
         when_s = lane.free_s
-        for place, driver in enumerate(list(lane.line)[: rules.SEEN]):
+        for driver in list(lane.line)[: rules.SEEN]:
             when_s = max(when_s, driver.ready_s, float(t))
-            if place == 0:
-                room_s = self._room_s(driver, when_s)
-                when_s = np.inf if room_s is None else room_s
             if when_s > until_s:
                 return False
             if driver.queue == foe:
@@ -216,12 +201,8 @@ class Simulation:
         by, until_s = self.merges.get(driver.target, (number, 0.0))
         if by != number:
             clear_s = max(clear_s, until_s)
-        return clear_s if clear_s >= t + 1 else self._room_s(driver, clear_s)
-
-    def _room_s(self, driver: Driver, clear_s: float) -> float | None:
-        """When there is room for him behind the junction; None = nobody knows."""
         following = driver.passage + 1
-        if following == self.v.trip_first[driver.number + 1]:
+        if clear_s >= t + 1 or following == self.v.trip_first[driver.number + 1]:
             return clear_s
         ahead = self.lanes[self.v.kind_lane[self._choice(following)]]
         if ahead.room >= ENDLESS:
@@ -248,9 +229,7 @@ class Simulation:
         driver.reds = 0
         driver.crossed_s.append(at_s)
         self.last_s[q] = at_s
-        stood_s = at_s - max(driver.ready_s, lane.free_s)
-        from_s = at_s + min(stood_s, self.q.start_loss_s[q])
-        lane.free_s = lane.first_s = from_s + self.q.headway_s[q]
+        lane.free_s = at_s + self.q.headway_s[q]
         self.merges[driver.target] = (number, lane.free_s)
         # Chosen with the driver still on this lane.
         choice = self._choice(following) if goes_on else -1
@@ -261,7 +240,7 @@ class Simulation:
         if not goes_on:
             driver.lane = -1
             return
-        enters = self._send(driver, following, choice, from_s)
+        enters = self._send(driver, following, choice, at_s)
         ahead = self.lanes[driver.lane]
         if ahead.count > ahead.room and self.on_edge(ahead.edge) > self.v.edge_room[ahead.edge]:
             ahead.inside.append(q)

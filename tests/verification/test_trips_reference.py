@@ -46,7 +46,6 @@ def random_case(seed: int) -> tuple[Town, Plan, float]:
             end_gain_s=rng.choice([0.0, 1.5, 2.0]),
             foes=others(q, 2) if rng.random() < 0.6 else (),
             crossed=others(q, 2),
-            merges=rng.random() < 0.5,
         )
         for q in range(count)
     ]

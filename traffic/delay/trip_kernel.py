@@ -17,14 +17,10 @@ from traffic.delay.flow_network import AFTER_STOP, PROTECTED, RED, YELLOW, YIELD
 from traffic.delay.trip_state import Streets
 from traffic.delay.trips import ENDLESS
 
-# Least time in s between a vehicle with right of way and one that yields, behind and before it: at
-# a signal; without one across a way, and into the same street. Together with a foe's own passing
-# they make SUMO's gaps of 5 to 8 s.
+# Least time in s between a vehicle with right of way and one that yields, behind and before it, at
+# a signal and without one. Together with a foe's own passing they make SUMO's gaps of 6 to 8 s.
 AFTER_FOE_S, BEFORE_FOE_S = 2.5, 4.0
-AFTER_FOE_OPEN_S, BEFORE_FOE_OPEN_S = 2.0, 3.0
-AFTER_MERGE_S, BEFORE_MERGE_S = 2.5, 4.5
-# Who has been the first of his lane for so long is content with so little before a foe.
-IMPATIENT_S, LEAST_BEFORE_S = 180.0, 1.5
+AFTER_FOE_OPEN_S, BEFORE_FOE_OPEN_S = 2.5, 5.0
 # Vehicles of a lane that are looked at for one that comes.
 SEEN = 3
 # A waiting driver looks again so often.
@@ -39,8 +35,6 @@ STOPPED_S = 2.0
 # there is room, it takes so long to be out of it. After the last of these, ways round are found.
 STANDS_S, CLEARS_S, LEAVES_S = 3.0, 2.0, 40.0
 NEVER = -1.0e9
-# Later than any second.
-NOT_YET = 1.0e18
 
 
 # The parts of the pass are put into it before it is compiled: calls that hand over all of these
@@ -107,7 +101,6 @@ def _empty_streets(cycles, queues, vehicles):  # type: ignore[no-untyped-def]
         np.zeros(vehicles.edge_room.size, dtype=np.int64),  # on_edge
         np.full((lanes, most), NEVER),  # exits
         np.zeros(lanes),  # free_at
-        np.zeros(lanes),  # first_at
         np.zeros(lanes, dtype=np.uint8),  # met_red
         np.full(lanes, NEVER),  # cleared
         np.zeros(trips),  # ready
@@ -218,9 +211,7 @@ def _served(lane, t, codes, cycles, queues, vehicles, streets, books):  # type: 
     if code == AFTER_STOP and at < streets.ready[v] + STOPPED_S:
         streets.free_at[lane] = streets.ready[v] + STOPPED_S
         return True
-    if code in (YIELDING, AFTER_STOP) and _must_wait(
-        q, lane, at, t, codes, queues, vehicles, streets
-    ):
+    if code in (YIELDING, AFTER_STOP) and _must_wait(q, lane, at, t, codes, queues, streets):
         streets.free_at[lane] = at + LOOK_S
         return True
     at = max(at, _way_is_free_at(q, at, t, queues, streets))
@@ -236,15 +227,12 @@ def _served(lane, t, codes, cycles, queues, vehicles, streets, books):  # type: 
     choice = -1
     if p < vehicles.trip_first[v + 1]:
         choice = _emptiest(vehicles.passage_kind[p], vehicles, streets.on_lane)
-        at = max(at, _has_room_at(vehicles.kind_lane[choice], at, vehicles, streets))
+        at = max(at, _has_room_at(vehicles.kind_lane[choice], at, t, vehicles, streets))
         if at >= t + 1:
             return False
-    # Who has stood for want of room has to speed up first, and those behind him do.
-    stood_s = at - max(streets.ready[v], streets.free_at[lane])
-    loss_s = min(stood_s, queues.start_loss_s[q])
-    _cross(v, lane, at, loss_s, queues, vehicles, streets, books)
+    _cross(v, lane, at, queues, vehicles, streets, books)
     if choice >= 0:
-        _goes_on(v, q, p, choice, at + loss_s, t, vehicles, streets)
+        _goes_on(v, q, p, choice, at, t, vehicles, streets)
     return True
 
 
@@ -281,22 +269,13 @@ def _starts(lane, t, q, queues, streets, books):  # type: ignore[no-untyped-def]
 
 
 @_part
-def _must_wait(q, lane, at, t, codes, queues, vehicles, streets):  # type: ignore[no-untyped-def]
-    """Whether somebody with right of way over queue ``q`` has just passed, or is about to.
-
-    Who has no room ahead keeps the junction clear, and whoever yields to him may go.
-    """
+def _must_wait(q, lane, at, t, codes, queues, streets):  # type: ignore[no-untyped-def]
+    """Whether somebody with right of way over queue ``q`` has just passed, or is about to."""
     opened = queues.signal[q] >= queues.signals
-    waited_s = at - max(streets.first_at[lane], streets.ready[streets.head[lane]])
-    patience = 1.0 - min(1.0, waited_s / IMPATIENT_S)
+    after_s = AFTER_FOE_OPEN_S if opened else AFTER_FOE_S
+    before_s = BEFORE_FOE_OPEN_S if opened else BEFORE_FOE_S
     for i in range(queues.foe_first[q], queues.foe_first[q + 1]):
         f = queues.foe[i]
-        after_s, before_s = AFTER_FOE_S, BEFORE_FOE_S
-        if opened and queues.foe_merges[i]:
-            after_s, before_s = AFTER_MERGE_S, BEFORE_MERGE_S
-        elif opened:
-            after_s, before_s = AFTER_FOE_OPEN_S, BEFORE_FOE_OPEN_S
-        before_s = LEAST_BEFORE_S + (before_s - LEAST_BEFORE_S) * patience
         if streets.last[f] + after_s > at:
             return True
         code = codes[f, streets.second[queues.signal[f]]]
@@ -314,26 +293,11 @@ def _must_wait(q, lane, at, t, codes, queues, vehicles, streets):  # type: ignor
                 when = max(streets.ready[n], when, float(t))
                 if when > at + before_s:
                     break
-                if n == streets.head[other]:
-                    # He himself may have to wait for room.
-                    when = max(when, _onward_at(n, when, vehicles, streets))
-                    if when > at + before_s:
-                        break
                 if streets.on_queue[n] == f:
                     return True
                 when += queues.headway_s[streets.on_queue[n]]
                 n = streets.follows[n]
     return False
-
-
-@_part
-def _onward_at(v, at, vehicles, streets):  # type: ignore[no-untyped-def]
-    """When there is room for a vehicle behind the junction that it waits at."""
-    p = streets.passage[v] + 1
-    if p >= vehicles.trip_first[v + 1]:
-        return at
-    choice = _emptiest(vehicles.passage_kind[p], vehicles, streets.on_lane)
-    return _has_room_at(vehicles.kind_lane[choice], at, vehicles, streets)
 
 
 @_part
@@ -352,8 +316,8 @@ def _way_is_free_at(q, at, t, queues, streets):  # type: ignore[no-untyped-def]
 
 
 @_part
-def _has_room_at(lane, at, vehicles, streets):  # type: ignore[no-untyped-def]
-    """When a place on a lane is free for one more; ``NOT_YET`` = nobody knows."""
+def _has_room_at(lane, at, t, vehicles, streets):  # type: ignore[no-untyped-def]
+    """When a place on a lane is free for one more; the next second or later = not yet."""
     room = vehicles.lane_room[lane]
     if room >= ENDLESS:
         return at
@@ -361,7 +325,7 @@ def _has_room_at(lane, at, vehicles, streets):  # type: ignore[no-untyped-def]
     more = room + vehicles.lane_extra[lane]
     if streets.on_lane[lane] >= room and streets.on_edge[edge] >= vehicles.edge_room[edge]:
         if streets.on_lane[lane] >= more:
-            return NOT_YET
+            return t + 1.0
         standing = 0
         n = streets.head[lane]
         while n >= 0:
@@ -369,18 +333,15 @@ def _has_room_at(lane, at, vehicles, streets):  # type: ignore[no-untyped-def]
                 standing += 1
             n = streets.follows[n]
         if standing >= room:
-            return NOT_YET
+            return t + 1.0
     if streets.came[lane] >= more:
         return streets.exits[lane, streets.came[lane] % more] + vehicles.lane_hole_s[lane]
     return at
 
 
 @_part
-def _cross(v, lane, at, loss_s, queues, vehicles, streets, books):  # type: ignore[no-untyped-def]
-    """Let the first of a lane leave it over the stop line, and write down what it has cost.
-
-    ``loss_s`` is what speeding up costs him and who follows.
-    """
+def _cross(v, lane, at, queues, vehicles, streets, books):  # type: ignore[no-untyped-def]
+    """Let the first of a lane leave it over the stop line, and write down what it has cost."""
     q = streets.on_queue[v]
     wait_s = at - streets.ready[v]
     books.delay[q] += wait_s
@@ -392,10 +353,9 @@ def _cross(v, lane, at, loss_s, queues, vehicles, streets, books):  # type: igno
     if streets.head[lane] < 0:
         streets.tail[lane] = -1
     streets.follows[v] = -1
-    streets.free_at[lane] = at + loss_s + queues.headway_s[q]
-    streets.first_at[lane] = streets.free_at[lane]
+    streets.free_at[lane] = at + queues.headway_s[q]
     to = streets.goes_to[v]
-    streets.target_free[to] = at + loss_s + queues.headway_s[q]
+    streets.target_free[to] = at + queues.headway_s[q]
     streets.target_from[to] = lane
     room = vehicles.lane_room[lane]
     if room < ENDLESS:

@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 import numpy as np
 
 from traffic.delay import trip_kernel
-from traffic.delay.flow_network import Bytes, Ints
+from traffic.delay.flow_network import Ints
 from traffic.delay.model import Codes, DelayModel, Estimate, Timing
 from traffic.delay.trip_samples import Day
 from traffic.delay.trip_state import Books, Queues
@@ -38,7 +38,6 @@ class TripModel:
         self.tables = layout.tables(self.days)
         group = np.searchsorted(n.group_first, np.arange(n.queues), side="right") - 1
         crossed_first, crossed = _crossed(model)
-        merges = _merges(model)
         self._days = []
         for table in self.tables:
             lane_first, lane = table.lanes_of_queues(n.queues)
@@ -49,7 +48,6 @@ class TripModel:
                 end_gain_s=n.end_gain_s,
                 foe_first=n.foe_first,
                 foe=n.foe,
-                foe_merges=merges,
                 crossed_first=crossed_first,
                 crossed=crossed,
                 lane_first=lane_first,
@@ -116,14 +114,6 @@ class TripModel:
             stop_loss_s=found[0].stop_loss_s,
             vehicles=float(np.dot(weights, [own.vehicles for own in found])),
         )
-
-
-def _merges(model: DelayModel) -> Bytes:
-    """Whether each of the foes goes on to the same edge as the queue that lets it go first."""
-    n = model.network
-    to = [queue.to_edge for group in n.groups for queue in group.queues]
-    queue = np.repeat(np.arange(n.queues), np.diff(n.foe_first))
-    return np.array([to[q] == to[f] for q, f in zip(queue, n.foe, strict=True)], dtype=np.uint8)
 
 
 def _crossed(model: DelayModel) -> tuple[Ints, Ints]:

@@ -8,9 +8,8 @@ from traffic.delay.flow_network import Bytes, Floats, Ints
 class Queues(NamedTuple):
     """What the pass reads of the flow network, (q,) each; foes and lanes by (q + 1,) and index.
 
-    ``foe`` goes first, and ``foe_merges`` says of each whether it goes on to the same edge; the
-    ways of ``crossed`` cross the queue's own. ``signals`` is the number of signals: a queue whose
-    signal is that has none.
+    ``foe`` goes first, the ways of ``crossed`` cross the queue's own. ``signals`` is the number of
+    signals: a queue whose signal is that has none.
     """
 
     signal: Ints
@@ -19,7 +18,6 @@ class Queues(NamedTuple):
     end_gain_s: Floats
     foe_first: Ints
     foe: Ints
-    foe_merges: Bytes
     crossed_first: Ints
     crossed: Ints
     lane_first: Ints
@@ -45,9 +43,8 @@ class Streets(NamedTuple):
         (e,).
     exits
         When the last vehicles left each lane, by number modulo its room, (l, most).
-    free_at, first_at
-        When the next vehicle of a lane may cross at the soonest, and the soonest it could have as
-        its first, (l,).
+    free_at
+        When the next vehicle of a lane may cross at the soonest, (l,).
     met_red
         Whether the first of a lane has stood at red, (l,).
     cleared
@@ -80,7 +77,6 @@ class Streets(NamedTuple):
     on_edge: Ints
     exits: Floats
     free_at: Floats
-    first_at: Floats
     met_red: Bytes
     cleared: Floats
     ready: Floats

@@ -22,7 +22,6 @@ class Turn:
     end_gain_s: float = 0.0
     foes: tuple[int, ...] = ()
     crossed: tuple[int, ...] = ()
-    merges: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,6 @@ def town(
         end_gain_s=floats([turn.end_gain_s for turn in turns]),
         foe_first=ints(np.cumsum([0, *(len(turn.foes) for turn in turns)])),
         foe=ints([f for turn in turns for f in turn.foes]),
-        foe_merges=np.array([turn.merges for turn in turns for _ in turn.foes], dtype=np.uint8),
         crossed_first=ints(np.cumsum([0, *(len(turn.crossed) for turn in turns)])),
         crossed=ints([f for turn in turns for f in turn.crossed]),
         lane_first=ints([sum(turn < q for turn, _ in pairs) for q in range(len(turns) + 1)]),
