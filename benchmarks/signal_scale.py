@@ -62,6 +62,8 @@ def make_grid(signals: int, directory: Path, seed: int) -> Inputs:
         check=True,
         capture_output=True,
         env=environment,
+        # It leaves a file of routes where it runs.
+        cwd=directory,
     )
     return Inputs(net=net, routes=(trips,), additional=(), begin_s=0, end_s=WINDOW_S)
 
