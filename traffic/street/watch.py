@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 
 from traffic.errors import TrafficError
 from traffic.street.alarms import changed_alarms, settled
 from traffic.street.decisions import CityStreets, Steps, approve
+from traffic.street.door import IN_STEP_CYCLES
 from traffic.street.events import (
     AutoApplied,
     Event,
@@ -21,7 +23,7 @@ from traffic.street.health import (
 )
 from traffic.street.records import Origin, Schedule
 from traffic.street.state import Street
-from traffic.street.switching import SwitchState, judge
+from traffic.street.switching import Switch, SwitchState, judge
 
 AUTHOR = "greenlot"
 SOURCE = "clock-watch"
@@ -62,10 +64,20 @@ def _decided(street: Street, city: CityStreets, now_ms: int) -> Iterator[Event]:
         if verdict is None:
             continue
         state, at_ms = verdict.state, verdict.activate_at_ms
-        if street.invalid_at(switch.schedule, at_ms):
-            # Its plans are not valid any more when the moment has been moved.
+        if street.invalid_at(switch.schedule, at_ms) or _overtakes(street, switch, at_ms):
+            # Its plans are not valid any more when the moment has been moved, or it is too late.
             state = SwitchState.GIVEN_UP
         yield SwitchDecided(switch.id, state, at_ms, verdict.silent)
+
+
+def _overtakes(street: Street, switch: Switch, at_ms: int) -> bool:
+    """Whether the next committed switch would be lost, or not be waited for, at a moved moment."""
+    in_step_ms = at_ms + IN_STEP_CYCLES * switch.cycle_ms
+    return any(
+        later.activate_at_ms < in_step_ms
+        for signal_id in switch.signals
+        for later in islice(street.coming_to(signal_id, switch.activate_at_ms), 1)
+    )
 
 
 def _left_out(

@@ -30,6 +30,8 @@ class Histories(RuleBasedStateMachine):
         self.town = Town()
         self.now_ms = NOW_MS
         self.replayed = Street()
+        # What was proposed for earlier than a switch that was committed by then: with that one.
+        self.in_order: list[tuple[str, str]] = []
         self.read = 0
         self.schedules = [
             self.town.approved_set(tuple(plan(key, offset_s) for key in SIGNALS))
@@ -52,6 +54,14 @@ class Histories(RuleBasedStateMachine):
     def activate(self, k: int, ahead: int | None) -> None:
         at_ms = None if ahead is None else self.now_ms + ahead * CYCLE_MS
         self.dare(lambda: self.town.activate(self.schedules[k], self.now_ms, at_ms))
+
+    @rule(k=st.integers(0, 2), ahead=st.integers(4, 12))
+    def plan_ahead(self, k: int, ahead: int) -> None:
+        """What all acknowledge at once is decided at once."""
+        self.activate(k, ahead)
+        for switch in self.town.street.open_switches:
+            self.town.acknowledge(switch.id, *switch.signals)
+        self.pass_time(1)
 
     @precondition(lambda self: self.town.street.open_switches)
     @rule(data=st.data(), yes=mostly_all, no=mostly_none)
@@ -112,7 +122,10 @@ class Histories(RuleBasedStateMachine):
     def the_log_says_it_all(self) -> None:
         fresh: tuple[Event, ...] = self.town.events[self.read :]
         self.read += len(fresh)
-        self.replayed.apply(fresh, self.town.street.revision)
+        for event in fresh:
+            if isinstance(event, SwitchMade):
+                self.in_order += _to_follow(self.replayed, event.switch)
+            self.replayed.apply((event,), self.town.street.revision)
         mine = {key: _bare(s) for key, s in self.town.street.switches.items()}
         assert mine == {key: _bare(s) for key, s in self.replayed.switches.items()}
         made = [e.switch.id for e in self.town.events if isinstance(e, SwitchMade)]
@@ -141,6 +154,13 @@ class Histories(RuleBasedStateMachine):
                 assert schedule_id in street.schedules_using(set_id)
 
     @invariant()
+    def what_was_committed_for_later_is_not_overtaken(self) -> None:
+        for earlier_id, later_id in self.in_order:
+            earlier, later = (self.town.street.switch(k) for k in (earlier_id, later_id))
+            if earlier.state is later.state is SwitchState.COMMITTED:
+                assert earlier.activate_at_ms + 3 * CYCLE_MS <= later.activate_at_ms
+
+    @invariant()
     def a_group_goes_over_as_one(self) -> None:
         street = self.town.street
         assert len({_holding(street, key, self.now_ms) for key in "abc"}) == 1
@@ -156,6 +176,17 @@ class Histories(RuleBasedStateMachine):
 
 def _bare(switch: Switch) -> tuple[Any, ...]:
     return (switch.state, switch.activate_at_ms, switch.acknowledged, dict(switch.refused))
+
+
+def _to_follow(street: Street, proposed: Switch) -> list[tuple[str, str]]:
+    """A proposed switch with each that is committed for later and concerns it."""
+    return [
+        (proposed.id, s.id)
+        for s in street.switches.values()
+        if s.state is SwitchState.COMMITTED
+        and s.group == proposed.group
+        and s.activate_at_ms > proposed.activate_at_ms
+    ]
 
 
 def _holding(street: Street, signal_id: str, time_ms: int) -> str:

@@ -248,6 +248,34 @@ def test_no_switch_comes_in_before_the_group_is_in_step_with_the_one_before() ->
     assert town.street.switch(first).activate_at_ms == NOW_MS + 4 * CYCLE_MS
 
 
+def test_a_proposal_that_is_postponed_does_not_overtake_what_was_committed_for_later() -> None:
+    town = Town().running()
+    later, _ = planned(town, NOW_MS + 8 * CYCLE_MS)
+    between = town.approved_set(tuple(plan(key, 10) for key in "abcd"))
+    first, _ = town.activate(between, NOW_MS + 2_000)
+    # b does not answer. After one postponement three cycles are left, after another one are not.
+    town.acknowledge(first, "a", "c")
+    town.tick(town.street.switch(first).activate_at_ms - 10_000)
+    assert town.street.switch(first).activate_at_ms == NOW_MS + 4 * CYCLE_MS + 2_000
+    town.tick(town.street.switch(first).activate_at_ms - 10_000)
+    assert town.street.switch(first).state is SwitchState.GIVEN_UP
+    at_ms = town.street.switch(later).activate_at_ms
+    for time_ms in (at_ms, at_ms + DAYS_MS):
+        assert town.street.in_force("a", time_ms).switch.id == later
+
+
+def test_a_decision_after_the_moment_of_the_next_switch_gives_the_earlier_one_up() -> None:
+    town = Town().running()
+    later, _ = planned(town, NOW_MS + 7 * CYCLE_MS)
+    between = town.approved_set(tuple(plan(key, 10) for key in "abcd"))
+    first, _ = town.activate(between, NOW_MS + 2_000)
+    town.acknowledge(first, "a", "b", "c")
+    # The server was away over both moments.
+    town.tick(NOW_MS + 9 * CYCLE_MS)
+    assert town.street.switch(first).state is SwitchState.GIVEN_UP
+    assert town.street.in_force("a", NOW_MS + DAYS_MS).switch.id == later
+
+
 def test_rolling_back_cancels_what_is_committed_ahead_and_goes_back_the_next_time() -> None:
     town = Town().running()
     old = town.street.in_force("a", NOW_MS).switch.schedule.id
