@@ -288,18 +288,20 @@ class RecordCalls:
         author, now_ms = desk.author(request.author), desk.clock()
         groups = tuple(request.groups)
 
+        def decide(street: Street) -> tuple[Event, ...]:
+            return going_over.roll_back(street, desk.city, groups, by=author, now_ms=now_ms)
+
+        known = await desk.answered(asked(request))
+        if known is not None:
+            return pb.RollBackResponse.FromString(known)
+        # First beside other writes, as for plan sets.
+        await asyncio.to_thread(decide, desk.street.copy())
+
         def reply(street: Street, happened: tuple[Event, ...]) -> bytes:
             switches = self._switches(switches_in(happened), street)
             return pb.RollBackResponse(switches=switches).SerializeToString()
 
-        answer = await desk.carry_out(
-            lambda street: going_over.roll_back(
-                street, desk.city, groups, by=author, now_ms=now_ms
-            ),
-            asked(request),
-            reply,
-        )
-        return pb.RollBackResponse.FromString(answer)
+        return pb.RollBackResponse.FromString(await desk.carry_out(decide, asked(request), reply))
 
     def _switches(
         self, ids: Sequence[str], street: Street, *, with_settled: bool = True

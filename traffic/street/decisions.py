@@ -4,13 +4,13 @@ Here are the records, what goes over to them stands in ``going_over``. Nothing h
 state. Who asks is a name; whether they may is not decided here.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from traffic.errors import NotFoundError, StateError
 from traffic.signals import Signal
 from traffic.street import ways
-from traffic.street.door import Limits, refuse_unsafe, refuse_ways
+from traffic.street.door import Limits, RefusedPlanError, refuse_unsafe, refuse_ways
 from traffic.street.events import (
     Approved,
     AutoApplySet,
@@ -91,7 +91,7 @@ def make_plan_set(
 
 
 def make_schedule(street: Street, city: CityStreets, schedule: Schedule) -> tuple[Event, ...]:
-    """Let a schedule in, as a draft, if safe ways lead between all plans that it uses."""
+    """Let a schedule in, as a draft, if all plans that it uses are safe, and so are their ways."""
     for k, set_id in enumerate(schedule.plan_sets):
         street.plan_set(set_id, where=f"plan_sets[{k}]")
         if ("plan-set", set_id) in street.retired:
@@ -99,11 +99,44 @@ def make_schedule(street: Street, city: CityStreets, schedule: Schedule) -> tupl
     for signal_id in schedule.without:
         if signal_id not in city.signals:
             raise NotFoundError(f"no signal {signal_id!r}", where="without")
+    refuse_unsafe_now(street, city, schedule)
     refuse_ways(city.signals, ways.within(street, schedule))
     refuse_short_periods(
         city.signals, schedule, [street.plan_set(key) for key in schedule.plan_sets]
     )
     return (ScheduleMade(schedule),)
+
+
+def refuse_unsafe_now(
+    street: Street,
+    city: CityStreets,
+    schedule: Schedule,
+    concerned: Collection[str] | None = None,
+) -> None:
+    """Look once more at plans that were let in, or raise RefusedPlanError.
+
+    The city may demand more since then, its network may be another one, and an older version may
+    have let in what this one does not.
+
+    Parameters
+    ----------
+    concerned
+        The signals that are looked at; None = all that the schedule has plans for.
+    """
+    found = []
+    for set_id in schedule.plan_sets:
+        plans = [
+            plan
+            for plan in street.plan_set(set_id).plans
+            if plan.signal_id not in schedule.without
+            and (concerned is None or plan.signal_id in concerned)
+        ]
+        try:
+            refuse_unsafe(city.signals, plans, city.groups, city.limits)
+        except RefusedPlanError as error:
+            found += [replace(refusal, where=f"plan set {set_id}") for refusal in error.refusals]
+    if found:
+        raise RefusedPlanError(found)
 
 
 def approve(street: Street, kind: Kind, record_id: str, by: str, now_ms: int) -> tuple[Event, ...]:

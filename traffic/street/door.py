@@ -7,6 +7,7 @@ carry (``traffic.controller.monitor``).
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from traffic.controller.machine import longest_way_s
 from traffic.controller.monitor import Monitor
@@ -82,7 +83,8 @@ def refuse_unsafe(
 ) -> None:
     """Let plans that belong together pass, or raise RefusedPlanError with every broken rule.
 
-    In the place of a plan that cannot even be made stands why.
+    In the place of a plan that cannot even be made stands why. What is found out about a plan is
+    remembered: the same ones pass again and again.
     """
     found: list[Refusal] = []
     whole: list[TimingPlan] = []
@@ -90,7 +92,7 @@ def refuse_unsafe(
         if isinstance(plan, BrokenPlanError):
             own = [Refusal(plan.signal_id, b.rule, b.stage, b.value) for b in plan.broken]
         else:
-            own = list(_of_plan(signals, plan, limits))
+            own = [*_of_plan(signals, plan, limits)]
             whole.append(plan)
         found += [replace(refusal, where=f"plans[{k}]") for refusal in own]
     if not found:
@@ -118,8 +120,12 @@ def refuse_ways(
         if pair in seen:
             continue
         seen.add(pair)
+        signal = signals.get(new.signal_id)
+        if signal is None:
+            found.append(_gone(new.signal_id))
+            continue
         try:
-            way_s = longest_way_s(signals[new.signal_id], *pair)
+            way_s = longest_way_s(signal, *pair)
         except UnsafePlanError as error:
             found.append(Refusal(new.signal_id, "transition", "", error.message))
             continue
@@ -131,11 +137,23 @@ def refuse_ways(
         raise RefusedPlanError(found)
 
 
-def _of_plan(signals: Mapping[str, Signal], plan: TimingPlan, limits: Limits) -> Iterator[Refusal]:
+def _of_plan(
+    signals: Mapping[str, Signal], plan: TimingPlan, limits: Limits
+) -> tuple[Refusal, ...]:
     signal = signals.get(plan.signal_id)
-    if signal is None:
-        yield Refusal(plan.signal_id, "signal", "", "not in the city's network")
-        return
+    return (_gone(plan.signal_id),) if signal is None else _of_signal(signal, plan, limits)
+
+
+def _gone(signal_id: str) -> Refusal:
+    return Refusal(signal_id, "signal", "", "not in the city's network")
+
+
+@lru_cache(maxsize=65536)
+def _of_signal(signal: Signal, plan: TimingPlan, limits: Limits) -> tuple[Refusal, ...]:
+    return tuple(_broken(signal, plan, limits))
+
+
+def _broken(signal: Signal, plan: TimingPlan, limits: Limits) -> Iterator[Refusal]:
     if signal.kind != "road" or not signal.programs:
         yield Refusal(plan.signal_id, "signal", "", "is no road signal with a program")
         return
@@ -156,7 +174,7 @@ def _of_plan(signals: Mapping[str, Signal], plan: TimingPlan, limits: Limits) ->
     if DAY_S % plan.cycle_s:
         # Midnight is a change of plans like any other.
         try:
-            refuse_ways(signals, [(plan, plan)])
+            refuse_ways({signal.id: signal}, [(plan, plan)])
         except RefusedPlanError as error:
             yield from error.refusals
 

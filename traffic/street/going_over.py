@@ -9,7 +9,7 @@ from dataclasses import replace
 from traffic.errors import InvalidInputError, NotFoundError, StateError
 from traffic.street import ways
 from traffic.street.coordination import out_of_coordination
-from traffic.street.decisions import CityStreets
+from traffic.street.decisions import CityStreets, refuse_unsafe_now
 from traffic.street.door import IN_STEP_CYCLES, RefusedPlanError, refuse_ways
 from traffic.street.events import Answered, Event, SwitchDecided, SwitchMade
 from traffic.street.groups import Group, cut_by_group
@@ -28,7 +28,7 @@ def activate(
     now_ms: int,
     groups: Sequence[str] = (),
 ) -> tuple[Event, ...]:
-    """Propose to put a schedule in force, group by group, if every change it brings is safe.
+    """Propose to put a schedule in force, group by group, if it and every change are safe.
 
     Parameters
     ----------
@@ -45,10 +45,15 @@ def activate(
     InvalidInputError
         The moment is too soon.
     RefusedPlanError
-        No safe way leads from a plan that may run then to one of the schedule's, or back, or to
-        and from a controller's own plan; or a group would not be coordinated.
+        A plan is not safe any more, or its signal not in the network. No safe way leads from a plan
+        that may run then to one of the schedule's, or back, or to and from a controller's own plan;
+        or a group would not be coordinated.
     """
     proposed = _proposed(street, city, schedule, at_ms=at_ms, by=by, now_ms=now_ms, groups=groups)
+    concerned = {signal_id for event in proposed for signal_id in event.switch.signals}
+    # Of all groups: what nobody can go over to is not left out unseen.
+    gone = () if groups else _planned(street, schedule) - city.signals.keys()
+    refuse_unsafe_now(street, city, schedule, concerned.union(gone))
     whole = {group.id: group for group in city.groups}
     refusals = [
         refusal
@@ -57,17 +62,16 @@ def activate(
     ]
     if refusals:
         raise RefusedPlanError(refusals)
-    refuse_ways(city.signals, ways.forward(street, schedule, now_ms))
-    refuse_ways(
-        city.signals, ways.back_and_own(street, city.signals, schedule, now_ms), in_time=False
-    )
+    forward = ways.forward(street, schedule, now_ms)
+    refuse_ways(city.signals, ways.of_signals(forward, concerned))
+    after = ways.back_and_own(street, city.signals, schedule, now_ms)
+    refuse_ways(city.signals, ways.of_signals(after, concerned), in_time=False)
     return proposed
 
 
 def soonest_ms(street: Street, city: CityStreets, schedule: Schedule, now_ms: int) -> int:
     """Return the first moment at which every group that runs plans may go over."""
-    signals = {p.signal_id for k in schedule.plan_sets for p in street.plan_set(k).plans}
-    groups = cut_by_group(city.groups, signals)
+    groups = cut_by_group(city.groups, _planned(street, schedule))
     return max(_earliest(street, city, schedule, group, now_ms) for group in groups)
 
 
@@ -84,7 +88,7 @@ def roll_back(
     StateError
         Nothing was in force before, or it is retired or not valid any more.
     RefusedPlanError
-        No safe way leads back.
+        What ran before is not safe any more, or no safe way leads back.
     """
     known = {group.id for group in city.groups}
     for k, group_id in enumerate(groups):
@@ -114,14 +118,16 @@ def roll_back(
         )
     if not events:
         raise StateError("nothing was in force before", where="groups")
-    made = (event.switch for event in events if isinstance(event, SwitchMade))
+    made = [event.switch for event in events if isinstance(event, SwitchMade)]
     for schedule in {switch.schedule.id: switch.schedule for switch in made}.values():
+        concerned = {k for switch in made if switch.schedule == schedule for k in switch.signals}
+        refuse_unsafe_now(street, city, schedule, concerned)
         # Who has to go back has no time to look for a quicker way: it need only be safe.
         changes = [
             *(c for c in ways.forward(street, schedule, now_ms) if not ways.are_alike(*c)),
             *ways.back_and_own(street, city.signals, schedule, now_ms),
         ]
-        refuse_ways(city.signals, changes, in_time=False)
+        refuse_ways(city.signals, ways.of_signals(changes, concerned), in_time=False)
     return tuple(events)
 
 
@@ -176,10 +182,7 @@ def _proposed(
 ) -> tuple[SwitchMade, ...]:
     """Return what is proposed, whether its changes are safe or not."""
     _require_approved(street, schedule)
-    wanted = {*schedule.without}
-    for set_id in schedule.plan_sets:
-        wanted.update(plan.signal_id for plan in street.plan_set(set_id).plans)
-    concerned = cut_by_group(city.groups, wanted)
+    concerned = cut_by_group(city.groups, {*schedule.without, *_planned(street, schedule)})
     if groups:
         known = {group.id for group in concerned}
         for k, group_id in enumerate(groups):
@@ -190,6 +193,11 @@ def _proposed(
         _propose(street, city, schedule, group, switch_id, at_ms=at_ms, by=by, now_ms=now_ms)
         for group, switch_id in zip(concerned, street.next_ids(), strict=False)
     )
+
+
+def _planned(street: Street, schedule: Schedule) -> set[str]:
+    """The signals for which a schedule has plans."""
+    return {p.signal_id for k in schedule.plan_sets for p in street.plan_set(k).plans}
 
 
 def _propose(

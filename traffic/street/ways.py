@@ -4,7 +4,7 @@ Controllers look at the same changes and refuse what has no safe way; found out 
 would be postponed and given up when it is needed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from traffic.controller.controller import fixed_plan
@@ -56,13 +56,19 @@ def back_and_own(
     for set_id in sorted({*schedule.plan_sets, *(running if schedule.without else ())}):
         for plan in street.plan_set(set_id).plans:
             is_new = set_id in schedule.plan_sets
-            own = _own_plan(signals[plan.signal_id])
+            signal = signals.get(plan.signal_id)
+            own = None if signal is None else _own_plan(signal)
             if own is None or are_alike(own, plan):
                 continue
             if is_new or plan.signal_id in schedule.without:
                 yield plan, own
             if is_new:
                 yield own, plan
+
+
+def of_signals(changes: Iterable[Change], signals: Collection[str]) -> Iterator[Change]:
+    """Yield those of the changes that concern some signals."""
+    return (change for change in changes if change[1].signal_id in signals)
 
 
 def are_alike(one: TimingPlan, other: TimingPlan) -> bool:
