@@ -73,7 +73,7 @@ def test_what_is_refined_is_no_worse_on_its_seeds(found: NetworkPlan, tmp_path: 
     write_plans(found.plans, path)
     before_s = sum(simulate(INPUTS, path, seed).delay_s for seed in seeds) / len(seeds)
     assert better.delay_s <= before_s + 1e-9
-    assert [step.delay_s for step in steps] == sorted((s.delay_s for s in steps), reverse=True)
+    assert [step.message for step in steps[:1]] == ["starts"]
 
 
 def test_same_seed_same_refinement(found: NetworkPlan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +85,44 @@ def test_same_seed_same_refinement(found: NetworkPlan, monkeypatch: pytest.Monke
     again = refined(found, Here(), rounds=30)
     assert first.network_plan.plans == again.network_plan.plans
     assert (first.delay_s, first.simulations) == (again.delay_s, again.simulations)
+
+
+def test_luck_on_the_first_seeds_is_no_gain(
+    found: NetworkPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Changes are better on the seeds of the race alone: in the end the start is kept."""
+    starts: list[bytes] = []
+
+    def delay_s(inputs: object, plan: Path, seed: int) -> float:
+        text = plan.read_bytes()
+        if len(starts) < len(dict.fromkeys((found.states, *found.alternatives))):
+            starts.append(text)
+        if text in starts:
+            return 30.0
+        return 29.0 if seed < FIRST_SEED + refinement.SEEDS_EACH else 33.0
+
+    monkeypatch.setattr(refinement, "_delay_s", delay_s)
+    kept = refined(found, Here(), rounds=10)
+    assert kept.network_plan.states in (found.states, *found.alternatives)
+    assert kept.delay_s == 30.0
+
+
+def test_what_is_better_on_all_seeds_is_taken(
+    found: NetworkPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: dict[bytes, int] = {}
+
+    def delay_s(inputs: object, plan: Path, seed: int) -> float:
+        return 30.0 - order.setdefault(plan.read_bytes(), len(order)) + seed % 5
+
+    monkeypatch.setattr(refinement, "_delay_s", delay_s)
+    better = refined(found, Here(), rounds=12)
+    assert better.network_plan.states not in (found.states, *found.alternatives)
+    seeds = range(FIRST_SEED, FIRST_SEED + refinement.MOST_SEEDS)
+    # It has run on all of them by then.
+    assert better.delay_s == pytest.approx(
+        30.0 - (len(order) - 1) + sum(seed % 5 for seed in seeds) / len(seeds), abs=2.0
+    )
 
 
 def test_stopped_at_once_it_keeps_a_start(found: NetworkPlan) -> None:
