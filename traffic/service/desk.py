@@ -11,25 +11,21 @@ from traffic.controller.held import Program
 from traffic.errors import InvalidInputError, NotFoundError
 from traffic.io.protobuf import signal_id_from_name
 from traffic.io.street_messages import in_force_to_proto, program_to_proto
-from traffic.service.waiting import Waiting
+from traffic.service.waiting import Waiting, tell
 from traffic.store import Commit, PlanStore, StaleError, StorageError
 from traffic.street.decisions import CityStreets
 from traffic.street.events import AlarmCleared, Enrolled, Event, SwitchDecided, SwitchMade
 from traffic.street.going_over import answer
-from traffic.street.health import AlarmKind, Health, HealthRules, clocks_of, forgiven
+from traffic.street.health import AlarmKind, Clocks, Health, HealthRules, clocks_of, forgiven
 from traffic.street.state import Street, signals_touched
 from traffic.street.switching import Switch, SwitchState
 from traffic.street.watch import tick
+from traffic.street.wrong_clocks import left_out
 from traffic.v1 import signal_timing_pb2 as pb
 
 log = structlog.get_logger()
 
 TICK_S = 1.0
-PUSH_AT_ONCE = 4
-"""Watchers that are told at once: the next ones wait until these are. gRPC takes up one new call in
-each turn of the loop, so turns must be short while thousands are told."""
-PUSH_PATIENCE_S = 0.05
-"""How long one that does not take its message holds the others up."""
 MOST_PROGRAMS = 50_000
 """Programs that are kept as messages, of signals by schedule."""
 LOOKS = 10
@@ -94,6 +90,7 @@ class Desk:
         self._lock = asyncio.Lock()
         self._waiting: dict[str, set[Waiting]] = {}
         self._looked = 0
+        self._refused_ms: dict[str, int] = {}
         self._answers: dict[str, Answers] = {}
         self._programs: dict[tuple[str, str], pb.SignalProgram] = {}
         self._plans: dict[str, tuple[int, int | None, pb.TimingPlan]] = {}
@@ -260,6 +257,24 @@ class Desk:
         await self.carry_out(
             lambda street: tick(street, self.city, seen, self.clock(), self.rules, clocks)
         )
+        # Apart from that: whatever hinders it, switches are decided and alarms are raised.
+        await self._leave_out(clocks)
+
+    async def _leave_out(self, clocks: Clocks) -> None:
+        """Leave out whose clocks are wrong: looked at beside other writes, which takes long."""
+        if not clocks.wrong:
+            return
+
+        def decide(street: Street) -> tuple[Event, ...]:
+            now_ms = self.clock()
+            found = left_out(street, self.city, clocks, now_ms, self.rules, self._refused_ms)
+            for draft_id, why in found.refused.items():
+                self._refused_ms[draft_id] = now_ms
+                log.warning("a schedule without wrong clocks is not safe", id=draft_id, why=why)
+            return found.events
+
+        if await asyncio.to_thread(decide, self.street.copy()):
+            await self.carry_out(decide)
 
     def _put_back(self, answers: Mapping[str, Answers]) -> None:
         """Take answers in again that could not be written; what was said since counts more."""
@@ -354,21 +369,8 @@ class Desk:
 
     def _wake(self, touched: Collection[str]) -> None:
         found = {w for signal_id in touched for w in self._waiting.get(signal_id, ())}
-
-        async def wake() -> None:
-            """Tell some, and the next ones when these have been told."""
-            told: list[asyncio.Future[None]] = []
-            for waiting in found:
-                told.append(waiting.wake())
-                if len(told) == PUSH_AT_ONCE:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(PUSH_PATIENCE_S):
-                            for one in told:
-                                await one
-                    told.clear()
-
         if found:
-            self._spawn(wake())
+            self._spawn(tell(found))
 
     # -- names
 

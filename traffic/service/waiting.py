@@ -1,8 +1,15 @@
-"""Who waits for changes of signals, and says when it has told of them."""
+"""Who waits for changes of signals, and says when it has told of them; few are told at once."""
 
 import asyncio
-from collections.abc import Collection
+import contextlib
+from collections.abc import Collection, Iterable
 from typing import Self
+
+PUSH_AT_ONCE = 4
+"""Watchers that are told at once: the next ones wait until these are. gRPC takes up one new call in
+each turn of the loop, so turns must be short while thousands are told."""
+PUSH_PATIENCE_S = 0.05
+"""How long one that does not take its message holds the others up."""
 
 
 class Waiting:
@@ -52,6 +59,19 @@ class Waiting:
         for told in self._told:
             _end(told)
         self._told.clear()
+
+
+async def tell(waiting: Iterable[Waiting]) -> None:
+    """Wake some of those that wait, and the next ones when these have told."""
+    told: list[asyncio.Future[None]] = []
+    for one in waiting:
+        told.append(one.wake())
+        if len(told) == PUSH_AT_ONCE:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PUSH_PATIENCE_S):
+                    for done in told:
+                        await done
+            told.clear()
 
 
 def _end(future: asyncio.Future[None]) -> None:

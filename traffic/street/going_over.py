@@ -3,7 +3,7 @@
 From the state and a wish to what happens, or to a refusal, as in ``decisions``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from traffic.errors import InvalidInputError, NotFoundError, StateError
@@ -27,6 +27,7 @@ def activate(
     by: str,
     now_ms: int,
     groups: Sequence[str] = (),
+    signals: Collection[str] | None = None,
 ) -> tuple[Event, ...]:
     """Propose to put a schedule in force, group by group, if it and every change are safe.
 
@@ -37,6 +38,8 @@ def activate(
         least two cycles ahead.
     groups
         Ids of the coordination groups concerned; empty = all that the schedule has plans for.
+    signals
+        Of these groups, the signals concerned; None = all.
 
     Raises
     ------
@@ -49,10 +52,16 @@ def activate(
         that may run then to one of the schedule's, or back, or to and from a controller's own plan;
         or a group would not be coordinated.
     """
-    proposed = _proposed(street, city, schedule, at_ms=at_ms, by=by, now_ms=now_ms, groups=groups)
+    _require_approved(street, schedule)
+    cut = _concerned(street, city, schedule, groups, signals)
+    proposed = tuple(
+        _propose(street, city, schedule, group, switch_id, at_ms=at_ms, by=by, now_ms=now_ms)
+        for group, switch_id in zip(cut, street.next_ids(), strict=False)
+    )
     concerned = {signal_id for event in proposed for signal_id in event.switch.signals}
     # Of all groups: what nobody can go over to is not left out unseen.
-    gone = () if groups else _planned(street, schedule) - city.signals.keys()
+    is_all = not groups and signals is None
+    gone = _planned(street, schedule) - city.signals.keys() if is_all else ()
     refuse_unsafe_now(street, city, schedule, concerned.union(gone))
     whole = {group.id: group for group in city.groups}
     refusals = [
@@ -73,6 +82,22 @@ def soonest_ms(street: Street, city: CityStreets, schedule: Schedule, now_ms: in
     """Return the first moment at which every group that runs plans may go over."""
     groups = cut_by_group(city.groups, _planned(street, schedule))
     return max(_earliest(street, city, schedule, group, now_ms) for group in groups)
+
+
+def goes_over_soon(
+    street: Street, city: CityStreets, schedule: Schedule, group: Group, now_ms: int
+) -> bool:
+    """Whether a group goes over before it would be in step with what it is given as soon as may be.
+
+    That would be lost, or what is planned would be.
+    """
+    cycle_ms = 1000 * _longest_cycle_s(street, schedule, group, now_ms)
+    in_step_ms = earliest_ms(now_ms, cycle_ms, city.switching) + IN_STEP_CYCLES * cycle_ms
+    return any(
+        switch.activate_at_ms < in_step_ms
+        for signal_id in group.signals
+        for switch in street.coming_to(signal_id, now_ms)
+    )
 
 
 def roll_back(
@@ -170,29 +195,23 @@ def answer(
     return (Answered(switch_id, fresh, against),) if fresh or against else ()
 
 
-def _proposed(
+def _concerned(
     street: Street,
     city: CityStreets,
     schedule: Schedule,
-    *,
-    at_ms: int | None,
-    by: str,
-    now_ms: int,
     groups: Sequence[str],
-) -> tuple[SwitchMade, ...]:
-    """Return what is proposed, whether its changes are safe or not."""
-    _require_approved(street, schedule)
-    concerned = cut_by_group(city.groups, {*schedule.without, *_planned(street, schedule)})
-    if groups:
-        known = {group.id for group in concerned}
-        for k, group_id in enumerate(groups):
-            if group_id not in known:
-                raise NotFoundError(f"no group {group_id!r} with plans", where=f"groups[{k}]")
-        concerned = tuple(group for group in concerned if group.id in groups)
-    return tuple(
-        _propose(street, city, schedule, group, switch_id, at_ms=at_ms, by=by, now_ms=now_ms)
-        for group, switch_id in zip(concerned, street.next_ids(), strict=False)
-    )
+    signals: Collection[str] | None,
+) -> tuple[Group, ...]:
+    """The groups that are to go over, each cut to the signals concerned."""
+    wanted = {*schedule.without, *_planned(street, schedule)}
+    concerned = cut_by_group(city.groups, wanted if signals is None else wanted & {*signals})
+    if not groups:
+        return concerned
+    known = {group.id for group in concerned}
+    for k, group_id in enumerate(groups):
+        if group_id not in known:
+            raise NotFoundError(f"no group {group_id!r} with plans", where=f"groups[{k}]")
+    return tuple(group for group in concerned if group.id in groups)
 
 
 def _planned(street: Street, schedule: Schedule) -> set[str]:

@@ -1,32 +1,15 @@
-"""What happens by itself: switches are decided, alarms come and go, wrong clocks are left out."""
+"""What happens by itself: switches are decided, alarms come and go."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 
-from traffic.errors import TrafficError
 from traffic.street.alarms import changed_alarms, settled
-from traffic.street.decisions import CityStreets, Steps, approve
+from traffic.street.decisions import CityStreets
 from traffic.street.door import IN_STEP_CYCLES
-from traffic.street.events import (
-    AutoApplied,
-    Event,
-    ScheduleMade,
-    SwitchDecided,
-)
-from traffic.street.going_over import activate
-from traffic.street.health import (
-    Clocks,
-    Health,
-    HealthRules,
-    clocks_of,
-)
-from traffic.street.records import Origin, Schedule
+from traffic.street.events import Event, SwitchDecided
+from traffic.street.health import Clocks, Health, HealthRules, clocks_of
 from traffic.street.state import Street
 from traffic.street.switching import Switch, SwitchState, judge
-
-AUTHOR = "greenlot"
-SOURCE = "clock-watch"
 
 
 def tick(
@@ -51,7 +34,6 @@ def tick(
         *_decided(street, city, now_ms),
         *settled(street, healths, now_ms),
         *changed_alarms(street, healths, now_ms, rules, clocks),
-        *_left_out(street, city, clocks, now_ms, rules),
     )
 
 
@@ -78,63 +60,3 @@ def _overtakes(street: Street, switch: Switch, at_ms: int) -> bool:
         for signal_id in switch.signals
         for later in islice(street.coming_to(signal_id, switch.activate_at_ms), 1)
     )
-
-
-def _left_out(
-    street: Street,
-    city: CityStreets,
-    clocks: Clocks,
-    now_ms: int,
-    rules: HealthRules,
-) -> Iterator[Event]:
-    """Propose schedules without the signals whose clocks are wrong; apply them where enabled."""
-    wrong = clocks.wrong
-    running: dict[str, Schedule] = {}
-    for signal_id in wrong:
-        switch = street.switch_at(signal_id, now_ms)
-        if switch is not None and signal_id not in switch.schedule.without:
-            running[switch.schedule.id] = switch.schedule
-    for schedule in running.values():
-        covered = {p.signal_id for k in schedule.plan_sets for p in street.plan_set(k).plans}
-        own = [signal_id for signal_id in wrong if signal_id in covered]
-        without = tuple(sorted({*schedule.without, *own}))
-        steps = Steps(street)
-        draft = _draft_of(street, schedule, without)
-        if draft is None:
-            note = f"schedule {schedule.id} without {', '.join(own)}: wrong clocks"
-            origin = Origin(AUTHOR, SOURCE, now_ms, schedule.origin.title, note)
-            draft = replace(schedule, id=next(street.next_ids()), origin=origin, without=without)
-            steps.add((ScheduleMade(draft),))
-        last_ms = street.auto_applied_ms
-        rested = last_ms is None or now_ms - last_ms >= rules.auto_every_ms
-        if street.auto_apply and rested and _may_apply(street, own):
-            yield from _applied(steps, city, draft, now_ms)
-            return
-        yield from steps.events
-        if steps.events:
-            return
-
-
-def _draft_of(street: Street, schedule: Schedule, without: tuple[str, ...]) -> Schedule | None:
-    """The draft that was made of a schedule before, unless somebody retired it."""
-    for other_id in street.schedules_using(schedule.plan_sets[0]):
-        other = street.schedule(other_id)
-        alike = replace(other, id=schedule.id, origin=schedule.origin, without=schedule.without)
-        if other.origin.source == SOURCE and other.without == without and alike == schedule:
-            return other
-    return None
-
-
-def _may_apply(street: Street, signals: list[str]) -> bool:
-    return not any(k in switch.signals for k in signals for switch in street.open_switches)
-
-
-def _applied(steps: Steps, city: CityStreets, draft: Schedule, now_ms: int) -> tuple[Event, ...]:
-    made = steps.events
-    try:
-        steps.add(approve(steps.street, "schedule", draft.id, AUTHOR, now_ms))
-        steps.add(activate(steps.street, city, draft, at_ms=None, by=AUTHOR, now_ms=now_ms))
-    except TrafficError:
-        # An engineer has retired it, or is at work: it stays a proposal.
-        return made
-    return (*steps.events, AutoApplied(draft.id, now_ms))

@@ -1,14 +1,18 @@
 """What controllers say is not lost while the store cannot be written."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.traffic.small_plans import plan
 from tests.traffic.street.town import NOW_MS, Town
 from traffic.service.desk import Desk
 from traffic.store import Commit, Kept, SqlitePlanStore, StorageError
+from traffic.street import decisions
+from traffic.street.health import AlarmKind, Health, Report
 from traffic.street.switching import SwitchState
 
 
@@ -75,3 +79,47 @@ async def test_of_two_answers_in_one_second_the_last_counts(store: Ailing) -> No
             not refusals[-1],
             bool(refusals[-1]),
         )
+
+
+@pytest.mark.parametrize("lost", ["c", None])
+async def test_alarms_are_raised_and_wrong_clocks_left_out_though_a_signal_is_lost(
+    store: Ailing, lost: str | None
+) -> None:
+    town = Town().running()
+    signals = {key: one for key, one in town.city.signals.items() if key != lost}
+    groups = tuple(
+        replace(group, signals=tuple(k for k in group.signals if k != lost))
+        for group in town.city.groups
+    )
+    town.do(lambda s: decisions.set_auto_apply(s, True, "李工", NOW_MS))
+    city = replace(town.city, signals=signals, groups=groups)
+    desk = Desk(city_id="x", city=city, store=store, clock=lambda: NOW_MS)
+    await desk.carry_out(lambda _: town.events)
+    running = desk.street.in_force("a", NOW_MS).switch
+    said = Report("a", NOW_MS, running.id, "plan", 5_000, 0, True)
+    desk.healths["a"] = Health(NOW_MS, said, 3)
+    await desk.pass_time()
+    assert ("a", AlarmKind.CLOCK) in desk.street.alarms
+    (switch,) = desk.street.open_switches
+    assert (switch.signals, switch.schedule.without) == (
+        tuple(key for key in "abc" if key != lost),
+        ("a",),
+    )
+
+
+async def test_a_draft_that_is_not_safe_hinders_no_alarm_and_is_said_once(store: Ailing) -> None:
+    town = Town().running()
+    town.do(lambda s: decisions.set_auto_apply(s, True, "李工", NOW_MS))
+    stiff = replace(town.city.signals["b"], min_green_s={0: 30.0})
+    city = replace(town.city, signals={**town.city.signals, "b": stiff})
+    desk = Desk(city_id="x", city=city, store=store, clock=lambda: NOW_MS)
+    await desk.carry_out(lambda _: town.events)
+    said = Report("a", NOW_MS, desk.street.in_force("a", NOW_MS).switch.id, "plan", 5_000, 0, True)
+    desk.healths["a"] = Health(NOW_MS, said, 3)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await desk.pass_time()
+    assert ("a", AlarmKind.CLOCK) in desk.street.alarms
+    assert not desk.street.open_switches
+    (told,) = logs
+    assert "signal b: minimum-green" in told["why"]

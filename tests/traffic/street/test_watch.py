@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from tests.traffic.small_plans import plan
 from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
 from traffic.io.street_messages import switch_to_proto
@@ -147,6 +149,86 @@ def test_what_is_planned_for_days_ahead_is_neither_waited_for_nor_replaced() -> 
     assert town.street.in_force("a", later_ms).plan is None
     assert town.street.in_force("b", later_ms).plan == plan("b", 0)
     assert town.street.in_force("b", far_ms).plan == plan("b", 20)
+
+
+def clock_goes_wrong(town: Town, now_ms: int, signal_id: str = "a") -> None:
+    for _ in range(3):
+        report(town, now_ms, signal_id, clock_error_ms=5_000)
+
+
+def with_auto_apply() -> Town:
+    town = Town().running()
+    town.do(lambda s: decisions.set_auto_apply(s, True, "李工", NOW_MS))
+    town.street.known = set()
+    return town
+
+
+@pytest.mark.parametrize("ahead_s", [60, 120, 200, 299])
+def test_a_switch_that_is_near_is_not_replaced_by_a_draft(ahead_s: int) -> None:
+    town = with_auto_apply()
+    at_ms = NOW_MS + 500_000
+    planned, _ = town.activate(
+        town.approved_set(tuple(plan(key, 20) for key in "abcd")), NOW_MS, at_ms
+    )
+    clock_goes_wrong(town, at_ms - 1000 * ahead_s)
+    town.tick(at_ms - 1000 * ahead_s)
+    assert list(town.street.schedules.values())[-1].without == ("a",), "proposed it is"
+    assert town.street.in_force("a", at_ms - 1).plan == plan("a", 0)
+    for key in "abc":
+        assert town.street.in_force(key, at_ms + 10**6).switch.id == planned
+    # Once it has come, its schedule is what the signal is left out of.
+    town.tick(at_ms)
+    town.tick(at_ms + 1)
+    later_ms = at_ms + 4 * CYCLE_MS
+    assert town.street.in_force("a", later_ms).plan is None
+    assert town.street.in_force("b", later_ms).plan == plan("b", 20)
+
+
+def test_what_runs_elsewhere_is_not_replaced_by_a_draft() -> None:
+    town = with_auto_apply()
+    other, alone = (town.approved_set(tuple(plan(key, 20) for key in keys)) for keys in ("d", "b"))
+    town.activate(other, NOW_MS)
+    town.activate(alone, NOW_MS)
+    now_ms = NOW_MS + 10 * CYCLE_MS
+    clock_goes_wrong(town, now_ms)
+    town.tick(now_ms)
+    later_ms = now_ms + 4 * CYCLE_MS
+    assert town.street.in_force("a", later_ms).plan is None
+    shown = {key: town.street.in_force(key, later_ms).plan for key in "bcd"}
+    assert shown == {"b": plan("b", 20), "c": plan("c", 0), "d": plan("d", 20)}
+
+
+def test_a_draft_that_is_not_safe_rests_and_holds_no_other_one_up() -> None:
+    town = with_auto_apply()
+    stiff = replace(town.city.signals["b"], min_green_s={0: 30.0})
+    town.city = replace(town.city, signals={**town.city.signals, "b": stiff})
+    clock_goes_wrong(town, NOW_MS)
+    town.tick(NOW_MS)
+    draft_id = list(town.street.schedules)[-1]
+    assert town.refused_ms == {draft_id: NOW_MS}
+    town.tick(NOW_MS + 1000)
+    assert town.refused_ms == {draft_id: NOW_MS}, "not each second"
+    # Another schedule, and its draft.
+    town.activate(town.approved_set((plan("d", 20),)), NOW_MS)
+    now_ms = NOW_MS + 3 * CYCLE_MS
+    clock_goes_wrong(town, now_ms, "d")
+    for k in range(3):
+        town.tick(now_ms + k)
+    assert town.street.in_force("d", now_ms + 3 * CYCLE_MS).plan is None
+    town.tick(NOW_MS + 30 * MINUTE_MS)
+    assert town.refused_ms == {draft_id: NOW_MS + 30 * MINUTE_MS}
+    assert town.street.in_force("a", NOW_MS + 60 * MINUTE_MS).plan == plan("a", 0)
+
+
+def test_a_signal_that_the_network_has_lost_hinders_nobody() -> None:
+    town = with_auto_apply()
+    signals = {key: town.city.signals[key] for key in "abc"}
+    town.city = replace(town.city, signals=signals, groups=town.city.groups[:1])
+    clock_goes_wrong(town, NOW_MS)
+    town.tick(NOW_MS)
+    assert ("a", AlarmKind.CLOCK) in town.street.alarms
+    assert town.street.in_force("a", NOW_MS + 3 * CYCLE_MS).plan is None
+    assert town.street.in_force("d", NOW_MS + 3 * CYCLE_MS).plan == plan("d", 0)
 
 
 def test_faults_and_signals_that_stay_out_of_step_are_alarms() -> None:

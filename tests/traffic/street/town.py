@@ -12,6 +12,7 @@ from traffic.street.health import Health, HealthRules, clocks_of, forgiven
 from traffic.street.records import Origin, PlanSet, all_week
 from traffic.street.state import Street
 from traffic.street.watch import tick
+from traffic.street.wrong_clocks import left_out
 
 MIDNIGHT_MS = 1_795_017_600_000  # 2026-11-19 in Shanghai, a Thursday
 NOW_MS = MIDNIGHT_MS + 8 * 3_600_000
@@ -28,6 +29,7 @@ class Town:
         self.street = Street()
         self.healths: dict[str, Health] = {}
         self.rules = HealthRules()
+        self.refused_ms: dict[str, int] = {}
         self.events: tuple[Event, ...] = ()
 
     def do(self, decide: Callable[[Street], tuple[Event, ...]]) -> tuple[Event, ...]:
@@ -42,7 +44,12 @@ class Town:
         """Do what is due."""
         if clocks_of(self.healths, now_ms, self.rules).server_error_ms is not None:
             self.healths = {key: forgiven(health) for key, health in self.healths.items()}
-        return self.do(lambda s: tick(s, self.city, self.healths, now_ms, self.rules))
+        happened = self.do(lambda s: tick(s, self.city, self.healths, now_ms, self.rules))
+        clocks = clocks_of(self.healths, now_ms, self.rules)
+        args = (self.street, self.city, clocks, now_ms, self.rules, self.refused_ms)
+        found = left_out(*args)
+        self.refused_ms |= dict.fromkeys(found.refused, now_ms)
+        return happened + self.do(lambda _: found.events)
 
     def approved_set(self, plans: tuple[TimingPlan, ...], now_ms: int = NOW_MS) -> str:
         """Keep and approve plans, with the schedule that runs them always; its id."""
