@@ -21,7 +21,7 @@ from traffic.plan import BrokenPlanError, TimingPlan
 from traffic.service import fields
 from traffic.service.desk import Asked, Desk, switches_in
 from traffic.service.searches import Context
-from traffic.street import decisions, going_over
+from traffic.street import decisions, going_back, going_over
 from traffic.street.decisions import Steps
 from traffic.street.door import refuse_unsafe
 from traffic.street.events import Event, Kind, PlanSetMade, ScheduleMade
@@ -289,7 +289,7 @@ class RecordCalls:
         groups = tuple(request.groups)
 
         def decide(street: Street) -> tuple[Event, ...]:
-            return going_over.roll_back(street, desk.city, groups, by=author, now_ms=now_ms)
+            return going_back.roll_back(street, desk.city, groups, by=author, now_ms=now_ms)
 
         known = await desk.answered(asked(request))
         if known is not None:

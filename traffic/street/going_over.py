@@ -1,9 +1,9 @@
-"""Going over to a schedule and back: proposed, called off, answered.
+"""Going over to a schedule: proposed, called off, answered.
 
 From the state and a wish to what happens, or to a refusal, as in ``decisions``.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from traffic.errors import InvalidInputError, NotFoundError, StateError
@@ -52,10 +52,10 @@ def activate(
         that may run then to one of the schedule's, or back, or to and from a controller's own plan;
         or a group would not be coordinated.
     """
-    _require_approved(street, schedule)
+    require_approved(street, schedule)
     cut = _concerned(street, city, schedule, groups, signals)
     proposed = tuple(
-        _propose(street, city, schedule, group, switch_id, at_ms=at_ms, by=by, now_ms=now_ms)
+        propose(street, city, schedule, group, switch_id, at_ms=at_ms, by=by, now_ms=now_ms)
         for group, switch_id in zip(cut, street.next_ids(), strict=False)
     )
     concerned = {signal_id for event in proposed for signal_id in event.switch.signals}
@@ -63,14 +63,7 @@ def activate(
     is_all = not groups and signals is None
     gone = _planned(street, schedule) - city.signals.keys() if is_all else ()
     refuse_unsafe_now(street, city, schedule, concerned.union(gone))
-    whole = {group.id: group for group in city.groups}
-    refusals = [
-        refusal
-        for event in proposed
-        for refusal in out_of_coordination(street, whole[event.switch.group], event.switch)
-    ]
-    if refusals:
-        raise RefusedPlanError(refusals)
+    refuse_uncoordinated(street, city, proposed)
     forward = ways.forward(street, schedule, now_ms)
     refuse_ways(city.signals, ways.of_signals(forward, concerned))
     after = ways.back_and_own(street, city.signals, schedule, now_ms)
@@ -84,76 +77,95 @@ def soonest_ms(street: Street, city: CityStreets, schedule: Schedule, now_ms: in
     return max(_earliest(street, city, schedule, group, now_ms) for group in groups)
 
 
-def goes_over_soon(
+def in_step_ms(
     street: Street, city: CityStreets, schedule: Schedule, group: Group, now_ms: int
-) -> bool:
-    """Whether a group goes over before it would be in step with what it is given as soon as may be.
-
-    That would be lost, or what is planned would be.
-    """
+) -> int:
+    """Return by when a group is in step that is given a schedule as soon as may be."""
     cycle_ms = 1000 * _longest_cycle_s(street, schedule, group, now_ms)
-    in_step_ms = earliest_ms(now_ms, cycle_ms, city.switching) + IN_STEP_CYCLES * cycle_ms
-    return any(
-        switch.activate_at_ms < in_step_ms
-        for signal_id in group.signals
-        for switch in street.coming_to(signal_id, now_ms)
-    )
+    return earliest_ms(now_ms, cycle_ms, city.switching) + IN_STEP_CYCLES * cycle_ms
 
 
-def roll_back(
-    street: Street, city: CityStreets, groups: Sequence[str], *, by: str, now_ms: int
-) -> tuple[Event, ...]:
-    """Propose to go back to what was in force before, group by group; ``groups`` empty = all.
+def propose(
+    street: Street,
+    city: CityStreets,
+    schedule: Schedule,
+    group: Group,
+    switch_id: str,
+    *,
+    at_ms: int | None,
+    by: str,
+    now_ms: int,
+) -> SwitchMade:
+    """Propose that a group goes over, whether the change is safe or not.
 
-    Where switches are still to come, open or committed, these are cancelled instead: nobody has
-    gone over to them.
+    Parameters
+    ----------
+    group
+        Cut to the signals concerned.
+    at_ms
+        As in ``activate``.
 
     Raises
     ------
     StateError
-        Nothing was in force before, or it is retired or not valid any more.
-    RefusedPlanError
-        What ran before is not safe any more, or no safe way leads back.
+        The group has an open switch, or the schedule is not valid then.
+    InvalidInputError
+        The moment is too soon.
     """
-    known = {group.id for group in city.groups}
-    for k, group_id in enumerate(groups):
-        if group_id not in known:
-            raise NotFoundError(f"no group {group_id!r}", where=f"groups[{k}]")
-    ids = street.next_ids()
-    events: list[Event] = []
-    for group in city.groups:
-        if groups and group.id not in groups:
-            continue
-        to_come = _to_come(street, city, group, now_ms)
-        if to_come:
-            for switch in to_come:
-                events += cancel(street, city, switch.id, by=by, now_ms=now_ms)
-            continue
-        before = _before(street, group)
-        if before is None:
-            if groups:
-                raise StateError("nothing was in force before", where=f"group {group.id}")
-            continue
-        _require_approved(street, before.schedule)
-        cut = Group(group.id, before.signals)
-        events.append(
-            _propose(
-                street, city, before.schedule, cut, next(ids), at_ms=None, by=by, now_ms=now_ms
-            )
-        )
-    if not events:
-        raise StateError("nothing was in force before", where="groups")
-    made = [event.switch for event in events if isinstance(event, SwitchMade)]
-    for schedule in {switch.schedule.id: switch.schedule for switch in made}.values():
-        concerned = {k for switch in made if switch.schedule == schedule for k in switch.signals}
-        refuse_unsafe_now(street, city, schedule, concerned)
-        # Who has to go back has no time to look for a quicker way: it need only be safe.
-        changes = [
-            *(c for c in ways.forward(street, schedule, now_ms) if not ways.are_alike(*c)),
-            *ways.back_and_own(street, city.signals, schedule, now_ms),
-        ]
-        refuse_ways(city.signals, ways.of_signals(changes, concerned), in_time=False)
-    return tuple(events)
+    where = f"group {group.id}"
+    open_switch = street.open_switch(group.id)
+    if open_switch is not None:
+        raise StateError(f"switch {open_switch.id} is to be decided first", where=where)
+    cycle_ms = 1000 * _longest_cycle_s(street, schedule, group, now_ms)
+    if street.runs(group.signals) and at_ms is not None:
+        _refuse_soon(street, city, group, at_ms, cycle_ms, now_ms)
+        moment_ms = at_ms
+    elif street.runs(group.signals):
+        moment_ms = _earliest(street, city, schedule, group, now_ms)
+    else:
+        # Nothing is coordinated yet: there is nothing to go over from.
+        moment_ms = now_ms if at_ms is None else at_ms
+    _require_valid(street, schedule, moment_ms)
+    switch = Switch(
+        id=switch_id,
+        group=group.id,
+        signals=group.signals,
+        schedule=schedule,
+        activate_at_ms=moment_ms,
+        cycle_ms=cycle_ms,
+        by=by,
+        proposed_ms=now_ms,
+    )
+    verdict = judge(switch, street.awaited(now_ms), now_ms, city.switching)
+    if verdict is not None and verdict.state is SwitchState.COMMITTED and not verdict.silent:
+        switch = replace(switch, state=SwitchState.COMMITTED)
+    return SwitchMade(switch)
+
+
+def require_approved(street: Street, schedule: Schedule) -> None:
+    """Raise StateError where a schedule, or a plan set of it, is a draft or retired."""
+    if ("schedule", schedule.id) in street.retired:
+        raise StateError("is retired", where=f"schedule {schedule.id}")
+    if ("schedule", schedule.id) not in street.approved:
+        raise StateError("is a draft; expected to be approved", where=f"schedule {schedule.id}")
+    for set_id in schedule.plan_sets:
+        where = f"plan set {set_id}"
+        if ("plan-set", set_id) in street.retired:
+            raise StateError("is retired", where=where)
+        if ("plan-set", set_id) not in street.approved:
+            raise StateError("is a draft; expected to be approved", where=where)
+
+
+def refuse_uncoordinated(street: Street, city: CityStreets, proposed: Iterable[SwitchMade]) -> None:
+    """Let switches pass, or raise RefusedPlanError where a group would not be coordinated."""
+    whole = {group.id: group for group in city.groups}
+    refusals = [
+        refusal
+        for event in proposed
+        for refusal in out_of_coordination(street, whole[event.switch.group], event.switch)
+    ]
+    if refusals:
+        raise RefusedPlanError(refusals)
 
 
 def cancel(
@@ -167,10 +179,16 @@ def cancel(
         It is over, or so near that not all would hear of it: whoever heard of it goes over.
     """
     switch = street.switch(switch_id)
-    if not _can_be_cancelled(switch, city, now_ms):
+    if not can_be_cancelled(switch, city, now_ms):
         raise StateError(f"is {switch.state}", where=f"switch {switch_id}")
     state = SwitchState.CANCELLED
     return (SwitchDecided(switch_id, state, switch.activate_at_ms, switch.silent, by),)
+
+
+def can_be_cancelled(switch: Switch, city: CityStreets, now_ms: int) -> bool:
+    """Whether a switch is to be decided, or far enough ahead for all to hear that it is off."""
+    is_far = switch.activate_at_ms > now_ms + city.switching.decide_ms
+    return switch.is_open or (switch.state is SwitchState.COMMITTED and is_far)
 
 
 def answer(
@@ -217,47 +235,6 @@ def _concerned(
 def _planned(street: Street, schedule: Schedule) -> set[str]:
     """The signals for which a schedule has plans."""
     return {p.signal_id for k in schedule.plan_sets for p in street.plan_set(k).plans}
-
-
-def _propose(
-    street: Street,
-    city: CityStreets,
-    schedule: Schedule,
-    group: Group,
-    switch_id: str,
-    *,
-    at_ms: int | None,
-    by: str,
-    now_ms: int,
-) -> SwitchMade:
-    where = f"group {group.id}"
-    open_switch = street.open_switch(group.id)
-    if open_switch is not None:
-        raise StateError(f"switch {open_switch.id} is to be decided first", where=where)
-    cycle_ms = 1000 * _longest_cycle_s(street, schedule, group, now_ms)
-    if street.runs(group.signals) and at_ms is not None:
-        _refuse_soon(street, city, group, at_ms, cycle_ms, now_ms)
-        moment_ms = at_ms
-    elif street.runs(group.signals):
-        moment_ms = _earliest(street, city, schedule, group, now_ms)
-    else:
-        # Nothing is coordinated yet: there is nothing to go over from.
-        moment_ms = now_ms if at_ms is None else at_ms
-    _require_valid(street, schedule, moment_ms)
-    switch = Switch(
-        id=switch_id,
-        group=group.id,
-        signals=group.signals,
-        schedule=schedule,
-        activate_at_ms=moment_ms,
-        cycle_ms=cycle_ms,
-        by=by,
-        proposed_ms=now_ms,
-    )
-    verdict = judge(switch, street.awaited(now_ms), now_ms, city.switching)
-    if verdict is not None and verdict.state is SwitchState.COMMITTED and not verdict.silent:
-        switch = replace(switch, state=SwitchState.COMMITTED)
-    return SwitchMade(switch)
 
 
 def _refuse_soon(
@@ -315,43 +292,6 @@ def _longest_cycle_s(street: Street, schedule: Schedule, group: Group, now_ms: i
         plans.append(street.plan_at(signal_id, now_ms))
         cycles_s += [plan.cycle_s for plan in plans if plan is not None]
     return max(cycles_s)
-
-
-def _to_come(street: Street, city: CityStreets, group: Group, now_ms: int) -> tuple[Switch, ...]:
-    """The switches of a group to which nobody has gone over, as far as they can be cancelled."""
-    found = [s for signal_id in group.signals for s in street.coming_to(signal_id, now_ms)]
-    is_open = street.open_switch(group.id)
-    found += [] if is_open is None else [is_open]
-    own = {s.id: s for s in found if _can_be_cancelled(s, city, now_ms)}
-    return tuple(own[key] for key in sorted(own, key=int))
-
-
-def _can_be_cancelled(switch: Switch, city: CityStreets, now_ms: int) -> bool:
-    is_far = switch.activate_at_ms > now_ms + city.switching.decide_ms
-    return switch.is_open or (switch.state is SwitchState.COMMITTED and is_far)
-
-
-def _before(street: Street, group: Group) -> Switch | None:
-    """The last other schedule before the one that a group runs, or is about to go over to."""
-    for signal_id in group.signals:
-        own = street.switches_of(signal_id)
-        for switch in reversed(own[:-1]):
-            if switch.schedule.id != own[-1].schedule.id:
-                return switch
-    return None
-
-
-def _require_approved(street: Street, schedule: Schedule) -> None:
-    if ("schedule", schedule.id) in street.retired:
-        raise StateError("is retired", where=f"schedule {schedule.id}")
-    if ("schedule", schedule.id) not in street.approved:
-        raise StateError("is a draft; expected to be approved", where=f"schedule {schedule.id}")
-    for set_id in schedule.plan_sets:
-        where = f"plan set {set_id}"
-        if ("plan-set", set_id) in street.retired:
-            raise StateError("is retired", where=where)
-        if ("plan-set", set_id) not in street.approved:
-            raise StateError("is a draft; expected to be approved", where=where)
 
 
 def _require_valid(street: Street, schedule: Schedule, at_ms: int) -> None:

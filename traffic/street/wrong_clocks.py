@@ -7,7 +7,7 @@ from traffic.errors import TrafficError
 from traffic.street.decisions import CityStreets, Steps, approve
 from traffic.street.door import RefusedPlanError
 from traffic.street.events import AutoApplied, Event, ScheduleMade
-from traffic.street.going_over import activate, goes_over_soon
+from traffic.street.going_over import activate, in_step_ms
 from traffic.street.groups import Group
 from traffic.street.health import Clocks, HealthRules
 from traffic.street.records import Origin, Schedule
@@ -127,8 +127,17 @@ def _is_free(
 ) -> bool:
     """Whether nothing is planned that would be replaced, or that a draft would have to wait for."""
     return bool(concerned) and not any(
-        street.open_switch(group.id) or goes_over_soon(street, city, draft, group, now_ms)
+        street.open_switch(group.id)
+        or _goes_over_before(street, group, now_ms, in_step_ms(street, city, draft, group, now_ms))
         for group in concerned
+    )
+
+
+def _goes_over_before(street: Street, group: Group, now_ms: int, time_ms: int) -> bool:
+    return any(
+        switch.activate_at_ms < time_ms
+        for signal_id in group.signals
+        for switch in street.coming_to(signal_id, now_ms)
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.traffic.small_plans import plan
 from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
 from traffic.signals import Signal
-from traffic.street import decisions, going_over
+from traffic.street import decisions, going_back, going_over
 from traffic.street.door import RefusedPlanError
 from traffic.street.records import Origin, all_week
 from traffic.street.switching import SwitchState
@@ -40,7 +40,7 @@ def without(town: Town, key: str) -> Town:
 
 
 def roll_back(town: Town, *groups: str, now_ms: int = LATER_MS) -> None:
-    town.do(lambda s: going_over.roll_back(s, town.city, groups, by="李工", now_ms=now_ms))
+    town.do(lambda s: going_back.roll_back(s, town.city, groups, by="李工", now_ms=now_ms))
 
 
 def test_plans_that_the_door_refuses_by_now_do_not_come_into_force() -> None:

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.traffic.small_plans import plan
 from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
 from traffic.errors import InvalidInputError, StateError
-from traffic.street import going_over
+from traffic.street import going_back, going_over
 from traffic.street.events import Event, SwitchDecided, SwitchMade
 from traffic.street.records import Life
 from traffic.street.state import Street
@@ -79,7 +79,7 @@ class Histories(RuleBasedStateMachine):
         running = {key: self.town.street.in_force(key, self.now_ms).plan for key in SIGNALS}
         self.dare(
             lambda: self.town.do(
-                lambda s: going_over.roll_back(
+                lambda s: going_back.roll_back(
                     s, self.town.city, groups, by="x", now_ms=self.now_ms
                 )
             )

@@ -7,7 +7,7 @@ import pytest
 from tests.traffic.small_plans import plan
 from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
 from traffic.errors import InvalidInputError, StateError
-from traffic.street import decisions, going_over
+from traffic.street import decisions, going_back, going_over
 from traffic.street.records import Life
 from traffic.street.state import Street
 from traffic.street.switching import SwitchRules, SwitchState
@@ -162,11 +162,11 @@ def test_rolling_back_is_one_call_and_twice_goes_forward_again() -> None:
     town.activate(new, NOW_MS)
     now_ms = NOW_MS + 3 * CYCLE_MS
     assert town.street.life("schedule", new, now_ms) is Life.IN_FORCE
-    town.do(lambda s: going_over.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
+    town.do(lambda s: going_back.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
     later_ms = now_ms + 2 * CYCLE_MS
     assert [town.street.in_force(k, later_ms).switch.schedule.id for k in "ad"] == [old, old]
     assert town.street.life("schedule", new, later_ms) is Life.APPROVED
-    town.do(lambda s: going_over.roll_back(s, town.city, ("d",), by="李工", now_ms=later_ms))
+    town.do(lambda s: going_back.roll_back(s, town.city, ("d",), by="李工", now_ms=later_ms))
     end_ms = later_ms + 2 * CYCLE_MS
     assert town.street.in_force("d", end_ms).switch.schedule.id == new
     assert town.street.in_force("a", end_ms).switch.schedule.id == old
@@ -175,9 +175,9 @@ def test_rolling_back_is_one_call_and_twice_goes_forward_again() -> None:
 def test_rolling_back_an_open_switch_cancels_it_and_a_first_plan_has_nothing_before() -> None:
     town = Town().running()
     with pytest.raises(StateError, match="nothing was in force before"):
-        going_over.roll_back(town.street, town.city, (), by="x", now_ms=NOW_MS)
+        going_back.roll_back(town.street, town.city, (), by="x", now_ms=NOW_MS)
     first, second = town.activate(town.approved_set(PLANS), NOW_MS)
-    town.do(lambda s: going_over.roll_back(s, town.city, (), by="x", now_ms=NOW_MS))
+    town.do(lambda s: going_back.roll_back(s, town.city, (), by="x", now_ms=NOW_MS))
     for key in (first, second):
         assert town.street.switch(key).state is SwitchState.CANCELLED
     assert {s.id for s in town.street.ended_since(0)} == {first, second}
@@ -285,10 +285,10 @@ def test_rolling_back_cancels_what_is_committed_ahead_and_goes_back_the_next_tim
     running = town.street.in_force("a", now_ms).switch.schedule.id
     ahead = town.approved_set(tuple(plan(key, 10) for key in "abcd"))
     ids = town.activate(ahead, now_ms, now_ms + DAYS_MS)
-    town.do(lambda s: going_over.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
+    town.do(lambda s: going_back.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
     assert {town.street.switch(key).state for key in ids} == {SwitchState.CANCELLED}
     assert town.street.in_force("a", now_ms + 2 * DAYS_MS).switch.schedule.id == running
-    town.do(lambda s: going_over.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
+    town.do(lambda s: going_back.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
     later_ms = now_ms + 2 * CYCLE_MS
     assert town.street.in_force("a", later_ms).switch.schedule.id == old
 
@@ -300,7 +300,7 @@ def test_rolling_back_shortly_before_a_switch_leads_back_to_what_runs_still() ->
     town.activate(town.approved_set(PLANS), NOW_MS)
     now_ms = NOW_MS + 2 * CYCLE_MS - 5_000
     assert town.street.in_force("a", now_ms).switch.schedule.id == old
-    town.do(lambda s: going_over.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
+    town.do(lambda s: going_back.roll_back(s, town.city, (), by="李工", now_ms=now_ms))
     later_ms = now_ms + 3 * CYCLE_MS
     assert town.street.in_force("a", later_ms).switch.schedule.id == old
 

@@ -5,7 +5,7 @@ import pytest
 from tests.traffic.small_plans import plan
 from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
 from traffic.errors import StateError
-from traffic.street import decisions, going_over
+from traffic.street import decisions, going_back
 from traffic.street.health import AlarmKind
 from traffic.street.records import Origin, PlanSet, all_week
 from traffic.street.switching import SwitchState
@@ -94,4 +94,4 @@ def test_going_back_to_what_is_not_valid_any_more_is_refused() -> None:
     town.activate(town.approved_set(tuple(plan(key, 7) for key in "abcd")), later_ms)
     now_ms = later_ms + HOUR_MS
     with pytest.raises(StateError, match="not valid at the moment"):
-        going_over.roll_back(town.street, town.city, (), by="x", now_ms=now_ms)
+        going_back.roll_back(town.street, town.city, (), by="x", now_ms=now_ms)

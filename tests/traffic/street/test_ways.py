@@ -11,7 +11,7 @@ from traffic.controller.held import Held, HeldSwitch, why_not
 from traffic.controller.held import Program as HeldProgram
 from traffic.plan import TimingPlan
 from traffic.signals import Program, Signal
-from traffic.street import decisions, going_over
+from traffic.street import decisions, going_back
 from traffic.street.door import RefusedPlanError, refuse_ways
 from traffic.street.events import Approved, PlanSetMade, ScheduleMade, SwitchMade
 from traffic.street.groups import Group
@@ -96,7 +96,7 @@ def test_rolling_back_looks_at_the_ways_first() -> None:
     ran(town, hasty, NOW_MS - 20 * CYCLE_MS)
     ran(town, good, NOW_MS - 10 * CYCLE_MS)
     with pytest.raises(RefusedPlanError, match="no safe way"):
-        going_over.roll_back(town.street, town.city, (), by="x", now_ms=NOW_MS)
+        going_back.roll_back(town.street, town.city, (), by="x", now_ms=NOW_MS)
     # A controller would say the same.
     held = Held(
         1,
