@@ -126,6 +126,9 @@ class _Time:
     def now_ms(self) -> int:
         return self.time_ms
 
+    def monotonic_s(self) -> float:
+        return self.time_ms / 1000
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds * self._second_s)
 

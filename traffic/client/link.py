@@ -5,17 +5,16 @@ controller is.
 """
 
 import asyncio
-import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import grpc
 
 from traffic.client.held_file import write_held
 from traffic.client.programs import held_switch
+from traffic.client.seconds import Clock
 from traffic.controller.controller import Controller, Status
 from traffic.controller.held import Held
 from traffic.errors import TrafficError
@@ -37,15 +36,8 @@ CHANNEL_OPTIONS = (
     ("grpc.http2.max_pings_without_data", 0),
 )
 
-
-class Time(Protocol):
-    """Time as the controller has it."""
-
-    def now_ms(self) -> int:
-        """Return the controller's clock, UTC epoch milliseconds."""
-
-    def sleep(self, seconds: float) -> Awaitable[None]:
-        """Wait."""
+MOST_FAULTS, MOST_FAULT, MOST_REFUSAL = 16, 500, 2000
+"""What the server takes: faults in a report, characters of each, and of a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +49,8 @@ class Rhythm:
     report_s
         Between reports of its status.
     retry_s
-        Longest wait before it tries a broken watch again; the first ones are shorter.
+        Longest wait before it tries a broken watch again; the first ones are shorter. Also between
+        a report that failed and the next.
     acknowledge_s
         Acknowledgements come within that time, spread by chance: thousands are asked at once.
     call_s
@@ -85,7 +78,8 @@ class Link:
     city_id
         The ``{city}`` of the resource names.
     time
-        The controller's clock.
+        The controller's clock, which may be set at any moment; waits and round trips are of its
+        monotonic one.
     rhythm
         How often it speaks.
     path
@@ -102,7 +96,7 @@ class Link:
         channel: grpc.aio.Channel,
         *,
         city_id: str,
-        time: Time,
+        time: Clock,
         rhythm: Rhythm | None = None,
         path: Path | None = None,
         seed: int = 0,
@@ -231,36 +225,28 @@ class Link:
 
     async def _report(self) -> None:
         """Say how the controller is, and answer what it was asked."""
-        next_ms = self._time.now_ms() + round(1000 * self._rng.random() * self._rhythm.report_s)
+        now_s = self._time.monotonic_s
+        next_s = now_s() + self._rng.random() * self._rhythm.report_s
+        not_before_s = now_s()
         told: Status | None = None
-        answer_ms: int | None = None
+        answer_s: float | None = None
         while True:
             await self._time.sleep(0.5)
             if not self.is_up:
                 continue
-            now_ms = self._time.now_ms()
-            if self._answers and answer_ms is None:
-                spread_ms = 1000 * self._rng.random() * self._rhythm.acknowledge_s
-                answer_ms = now_ms + round(spread_ms)
-            if answer_ms is not None and now_ms >= answer_ms:
-                answer_ms = None
+            if self._answers and answer_s is None:
+                answer_s = now_s() + self._rng.random() * self._rhythm.acknowledge_s
+            if answer_s is not None and now_s() >= answer_s:
+                answer_s = None
                 await self._say_answers()
             status = self._status()
-            changed = told is None or (
-                status.switch,
-                status.mode,
-                status.faults,
-                status.in_step,
-            ) != (
-                told.switch,
-                told.mode,
-                told.faults,
-                told.in_step,
-            )
-            if now_ms >= next_ms or changed:
+            changed = told is None or _outline(status) != _outline(told)
+            if now_s() >= not_before_s and (now_s() >= next_s or changed):
+                next_s = now_s() + self._rhythm.report_s
                 if await self._say_status(status):
                     told = status
-                next_ms = now_ms + round(1000 * self._rhythm.report_s)
+                else:
+                    not_before_s = now_s() + self._rhythm.retry_s
 
     def _status(self) -> Status:
         status = self.controller.status()
@@ -272,7 +258,7 @@ class Link:
             request = pb.AcknowledgeSwitchRequest(
                 signal=self._name,
                 switch=record_name(self._city_id, "switches", switch_id),
-                refusal=refusal,
+                refusal=refusal[:MOST_REFUSAL],
             )
             try:
                 await self._stub.AcknowledgeSwitch(
@@ -287,23 +273,30 @@ class Link:
                 del self._answers[switch_id]
 
     async def _say_status(self, status: Status) -> bool:
-        sent_ms = self._time.now_ms()
+        sent_s = self._time.monotonic_s()
         request = pb.ReportStatusRequest(
             signal=self._name,
             switch=record_name(self._city_id, "switches", status.switch) if status.switch else "",
             revision=status.revision,
             mode=MODES[status.mode],
-            time=timestamp_from_ms(sent_ms),
+            time=timestamp_from_ms(self._time.now_ms()),
             round_trip_s=min(60.0, self._round_trip_s),
             out_of_step_s=status.out_of_step_s,
             in_step=status.in_step,
-            faults=status.faults[:16],
+            faults=[fault[:MOST_FAULT] for fault in status.faults[:MOST_FAULTS]],
         )
-        with contextlib.suppress(grpc.aio.AioRpcError):
+        try:
             answer = await self._stub.ReportStatus(
                 request, timeout=self._rhythm.call_s, metadata=self._metadata
             )
-            self._round_trip_s = (self._time.now_ms() - sent_ms) / 1000
-            self.clock_error_s = answer.clock_error_s
-            return True
-        return False
+        except grpc.aio.AioRpcError as error:
+            self._on_trouble(f"report: {error.code().name}")
+            return False
+        self._round_trip_s = self._time.monotonic_s() - sent_s
+        self.clock_error_s = answer.clock_error_s
+        return True
+
+
+def _outline(status: Status) -> tuple[object, ...]:
+    """What is reported as soon as it changes."""
+    return status.switch, status.mode, status.faults, status.in_step

@@ -3,9 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, ClassVar
 
 import grpc
+import pytest
 
 from tests.traffic.controller.test_controller import MIDNIGHT_MS, ONE, PLAN, program, switch
 from traffic.client.held_file import read_held
@@ -65,10 +69,16 @@ class Server(signal_timing_pb2_grpc.SignalTimingServiceServicer):
 
 
 class FastTime:
-    """Ten seconds of the link's in one."""
+    """Ten seconds of the link's in one; ``set_by_ms`` is by how much its clock has been set."""
+
+    def __init__(self) -> None:
+        self.set_by_ms = 0
 
     def now_ms(self) -> int:
-        return MIDNIGHT_MS + round(10_000 * (time.monotonic() - BEGUN_S))
+        return MIDNIGHT_MS + round(1000 * self.monotonic_s()) + self.set_by_ms
+
+    def monotonic_s(self) -> float:
+        return 10 * (time.monotonic() - BEGUN_S)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / 10)
@@ -80,6 +90,7 @@ class Scene:
     def __init__(self, server: Server, path: Path) -> None:
         self.server, self.path = server, path
         self.controller = Controller(ONE)
+        self.time = FastTime()
         self.troubles: list[str] = []
 
     async def play(self, act: Callable[["Scene"], Awaitable[None]]) -> None:
@@ -93,7 +104,7 @@ class Scene:
                 self.controller,
                 channel,
                 city_id="x",
-                time=FastTime(),
+                time=self.time,
                 rhythm=RHYTHM,
                 path=self.path,
                 on_trouble=self.troubles.append,
@@ -169,5 +180,74 @@ def test_an_error_that_nobody_thought_of_does_not_end_the_link(tmp_path: Path) -
         scene.controller.considered = fails_once  # type: ignore[assignment, method-assign]
         await until(lambda: bool(server.answers))
         assert any("unexpected: RuntimeError a mistake" in word for word in scene.troubles)
+
+    asyncio.run(Scene(server, tmp_path / "held.json").play(act))
+
+
+@pytest.mark.parametrize("by_ms", [-3_600_000, 3_600_000])
+def test_a_clock_that_is_set_during_a_report_silences_nobody(tmp_path: Path, by_ms: int) -> None:
+    class SetsClock(Server):
+        """Sets the controller's clock while it answers; refuses what the real server does."""
+
+        async def ReportStatus(
+            self, request: pb.ReportStatusRequest, context: Any
+        ) -> pb.ReportStatusResponse:
+            if not 0 <= request.round_trip_s <= 60:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "round_trip_s")
+            if len(self.reports) == 0:
+                scene.time.set_by_ms = by_ms
+            return await super().ReportStatus(request, context)
+
+    server = SetsClock([], [told(PROPOSED)])
+    scene = Scene(server, tmp_path / "held.json")
+
+    async def act(scene: Scene) -> None:
+        await until(lambda: len(server.reports) >= 4 and bool(server.answers))
+        assert max(report.round_trip_s for report in server.reports) < 30
+        assert not [word for word in scene.troubles if word.startswith("report")]
+
+    asyncio.run(scene.play(act))
+
+
+def test_a_report_that_is_refused_is_told_and_tried_again_in_a_while(tmp_path: Path) -> None:
+    class Refuses(Server):
+        tried_s: ClassVar[list[float]] = []
+
+        async def ReportStatus(
+            self, request: pb.ReportStatusRequest, context: Any
+        ) -> pb.ReportStatusResponse:
+            self.tried_s.append(scene.time.monotonic_s())
+            if len(self.tried_s) <= 3:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+            return await super().ReportStatus(request, context)
+
+    server = Refuses()
+    scene = Scene(server, tmp_path / "held.json")
+
+    async def act(scene: Scene) -> None:
+        await until(lambda: bool(server.reports))
+        assert scene.troubles == ["report: INVALID_ARGUMENT"] * 3
+        assert all(b - a >= RHYTHM.retry_s for a, b in pairwise(server.tried_s))
+
+    asyncio.run(scene.play(act))
+
+
+def test_nothing_is_said_at_greater_length_than_the_server_takes(tmp_path: Path) -> None:
+    server = Server([told(PROPOSED)])
+
+    async def act(scene: Scene) -> None:
+        considered, status = scene.controller.considered, scene.controller.status
+        scene.controller.considered = lambda *given: (  # type: ignore[method-assign]
+            considered(*given)[0],
+            "x" * 3000,
+        )
+        scene.controller.status = lambda: replace(  # type: ignore[method-assign]
+            status(), faults=("y" * 600,) * 20
+        )
+        await until(lambda: bool(server.answers) and bool(server.reports))
+        assert server.answers[0].refusal == "x" * 2000
+        assert list(server.reports[-1].faults) == ["y" * 500] * 16
+        await asyncio.sleep(0.5)
+        assert len(server.answers) == 1, "it has been said"
 
     asyncio.run(Scene(server, tmp_path / "held.json").play(act))
