@@ -126,3 +126,19 @@ def test_speed_advice_ends_at_signals_that_may_show_something_else(
     ask.time.CopyFrom(timestamp_from_ms(NOW_MS + 500_000))
     ask.position_m = 1.0
     assert "B1: " in unadvised(clients, ask)
+
+
+def test_speed_advice_ends_at_a_signal_for_which_nothing_was_ever_put_in_force(
+    clients: Clients, city: City
+) -> None:
+    first = [plan for plan in plans(city) if plan.signal_id == "A1"]
+    activate(clients, plan_set=approved(clients, first).name)
+    clients.clock.advance_to(NOW_MS + 400_000)
+    ask = st.AdviseSpeedRequest(corridor=f"{CITY}/corridors/EW", position_m=-250)
+    met = 0
+    for k in range(90):
+        ask.time.CopyFrom(timestamp_from_ms(NOW_MS + 400_000 + 1000 * k))
+        met = max(met, clients.signals.AdviseSpeed(ask, timeout=5).greens_met)
+    assert met == 1
+    ask.position_m = 1.0
+    assert unadvised(clients, ask) == "B1: no plan is in force at that time"

@@ -112,7 +112,11 @@ class AdviceCalls:
         for (signal_id, distance_m, links), limit_mps in zip(
             way.signals, way.limits_mps, strict=True
         ):
-            entry = self.desk.street.in_force(signal_id, time_ms)
+            try:
+                entry = self.desk.street.in_force(signal_id, time_ms)
+            except NotFoundError as error:
+                why = error.message
+                break
             why = self._doubt(entry, time_ms)
             if why or entry.plan is None:
                 break
