@@ -140,7 +140,9 @@ class _AlarmKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmKind.V
     DESCRIPTOR: _descriptor.EnumDescriptor
     ALARM_KIND_UNSPECIFIED: _AlarmKind.ValueType  # 0
     ALARM_KIND_SILENT: _AlarmKind.ValueType  # 1
-    """Nothing was heard for 90 s. The signal keeps its plan."""
+    """Nothing was heard for 90 s (the city's street.silent_s). The signal keeps its
+    plan.
+    """
     ALARM_KIND_CLOCK: _AlarmKind.ValueType  # 2
     """The clock was wrong by more than 2 s, and half a round trip, in three reports
     running.
@@ -173,7 +175,9 @@ class AlarmKind(_AlarmKind, metaclass=_AlarmKindEnumTypeWrapper):
 
 ALARM_KIND_UNSPECIFIED: AlarmKind.ValueType  # 0
 ALARM_KIND_SILENT: AlarmKind.ValueType  # 1
-"""Nothing was heard for 90 s. The signal keeps its plan."""
+"""Nothing was heard for 90 s (the city's street.silent_s). The signal keeps its
+plan.
+"""
 ALARM_KIND_CLOCK: AlarmKind.ValueType  # 2
 """The clock was wrong by more than 2 s, and half a round trip, in three reports
 running.

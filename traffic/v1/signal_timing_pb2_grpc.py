@@ -377,7 +377,8 @@ class SignalTimingServiceServicer(object):
     def Activate(self, request, context):
         """Proposes to put an approved plan set or schedule in force, one switch for
         each coordination group. A group that runs plans goes over as one, at least
-        two cycles from now, once enough of its controllers have acknowledged.
+        two cycles (the city's street.lead_cycles) from now, once enough of its
+        controllers have acknowledged.
         FAILED_PRECONDITION: a record is not approved or not valid then, a group's last
         switch is still to be decided, its signals would not be coordinated with those
         that keep their plans, or no safe way leads to a plan, back, or to and from a
@@ -415,7 +416,8 @@ class SignalTimingServiceServicer(object):
 
     def CancelSwitch(self, request, context):
         """Cancels a switch that is proposed, or committed for a moment more than 10 s
-        ahead. FAILED_PRECONDITION: it is over, or too near for all to hear of it.
+        (the city's street.decide_s) ahead. FAILED_PRECONDITION: it is over, or too near
+        for all to hear of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -124,7 +124,8 @@ class SignalTimingServiceStub:
     Activate: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ActivateRequest, _signal_timing_pb2.ActivateResponse]
     """Proposes to put an approved plan set or schedule in force, one switch for
     each coordination group. A group that runs plans goes over as one, at least
-    two cycles from now, once enough of its controllers have acknowledged.
+    two cycles (the city's street.lead_cycles) from now, once enough of its
+    controllers have acknowledged.
     FAILED_PRECONDITION: a record is not approved or not valid then, a group's last
     switch is still to be decided, its signals would not be coordinated with those
     that keep their plans, or no safe way leads to a plan, back, or to and from a
@@ -145,7 +146,8 @@ class SignalTimingServiceStub:
     """Lists switches, the newest first."""
     CancelSwitch: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.CancelSwitchRequest, _signal_timing_pb2.Switch]
     """Cancels a switch that is proposed, or committed for a moment more than 10 s
-    ahead. FAILED_PRECONDITION: it is over, or too near for all to hear of it.
+    (the city's street.decide_s) ahead. FAILED_PRECONDITION: it is over, or too near
+    for all to hear of it.
     """
     ListSignalStatus: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.ListSignalStatusRequest, _signal_timing_pb2.ListSignalStatusResponse]
     """Lists how signals are, as their controllers last said, by name."""
@@ -257,7 +259,8 @@ class SignalTimingServiceAsyncStub(SignalTimingServiceStub):
     Activate: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ActivateRequest, _signal_timing_pb2.ActivateResponse]  # type: ignore[assignment]
     """Proposes to put an approved plan set or schedule in force, one switch for
     each coordination group. A group that runs plans goes over as one, at least
-    two cycles from now, once enough of its controllers have acknowledged.
+    two cycles (the city's street.lead_cycles) from now, once enough of its
+    controllers have acknowledged.
     FAILED_PRECONDITION: a record is not approved or not valid then, a group's last
     switch is still to be decided, its signals would not be coordinated with those
     that keep their plans, or no safe way leads to a plan, back, or to and from a
@@ -278,7 +281,8 @@ class SignalTimingServiceAsyncStub(SignalTimingServiceStub):
     """Lists switches, the newest first."""
     CancelSwitch: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.CancelSwitchRequest, _signal_timing_pb2.Switch]  # type: ignore[assignment]
     """Cancels a switch that is proposed, or committed for a moment more than 10 s
-    ahead. FAILED_PRECONDITION: it is over, or too near for all to hear of it.
+    (the city's street.decide_s) ahead. FAILED_PRECONDITION: it is over, or too near
+    for all to hear of it.
     """
     ListSignalStatus: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.ListSignalStatusRequest, _signal_timing_pb2.ListSignalStatusResponse]  # type: ignore[assignment]
     """Lists how signals are, as their controllers last said, by name."""
@@ -513,7 +517,8 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_signal_timing_pb2.ActivateResponse, _abc.Awaitable[_signal_timing_pb2.ActivateResponse]]:
         """Proposes to put an approved plan set or schedule in force, one switch for
         each coordination group. A group that runs plans goes over as one, at least
-        two cycles from now, once enough of its controllers have acknowledged.
+        two cycles (the city's street.lead_cycles) from now, once enough of its
+        controllers have acknowledged.
         FAILED_PRECONDITION: a record is not approved or not valid then, a group's last
         switch is still to be decided, its signals would not be coordinated with those
         that keep their plans, or no safe way leads to a plan, back, or to and from a
@@ -558,7 +563,8 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_signal_timing_pb2.Switch, _abc.Awaitable[_signal_timing_pb2.Switch]]:
         """Cancels a switch that is proposed, or committed for a moment more than 10 s
-        ahead. FAILED_PRECONDITION: it is over, or too near for all to hear of it.
+        (the city's street.decide_s) ahead. FAILED_PRECONDITION: it is over, or too near
+        for all to hear of it.
         """
 
     @_abc_1.abstractmethod
