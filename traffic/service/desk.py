@@ -251,8 +251,8 @@ class Desk:
         known = tuple(self.healths.items())
         seen = dict(known[self._looked :: LOOKS])
         clocks = clocks_of(dict(known), self.clock(), self.rules)
-        if clocks.server_error_ms is not None:
-            self.healths |= {k: forgiven(h) for k, h in known if h.late_clocks > 1}
+        if clocks.in_doubt:
+            self.healths |= {k: left for k, h in known if (left := forgiven(h)) is not h}
         seen |= {k: self.healths[k] for k in clocks.wrong}
         await self.carry_out(
             lambda street: tick(street, self.city, seen, self.clock(), self.rules, clocks)

@@ -9,6 +9,8 @@ from traffic.street.door import IN_STEP_CYCLES
 
 STEADY_MODES = ("plan", "own-plan")
 """Modes in which a controller shows a plan, as ``traffic.controller.machine.Mode`` names them."""
+DOUBTED_REPORTS = 2
+"""Reports running in which a clock was wrong that say more than that one moment was slow."""
 
 
 class AlarmKind(StrEnum):
@@ -196,18 +198,20 @@ class Clocks:
     """Whose clocks are wrong, in order; or by how much the server's seems to be, None = it is not.
 
     One clock against many: where many controllers say that they are ahead, or behind, by as much,
-    the server's own is doubted, and no controller is left out for it.
+    the server's own is doubted, and no controller is left out for it. With one report each it may
+    have been a moment in which the server was slow: ``in_doubt`` it is, but nothing is said.
     """
 
     wrong: tuple[str, ...] = ()
     server_error_ms: int | None = None
+    in_doubt: bool = False
 
 
 def clocks_of(healths: Mapping[str, Health], now_ms: int, rules: HealthRules) -> Clocks:
     """Return what the reports say of the clocks."""
     heard = 0
-    ahead: list[int] = []
-    behind: list[int] = []
+    ahead: list[Health] = []
+    behind: list[Health] = []
     for health in healths.values():
         report = health.report
         if report is None or now_ms - report.at_ms >= rules.silent_ms:
@@ -215,11 +219,15 @@ def clocks_of(healths: Mapping[str, Health], now_ms: int, rules: HealthRules) ->
         heard += 1
         if health.late_clocks:
             # All of them, not those of three reports running: some get there before the others.
-            (ahead if report.clock_error_ms > 0 else behind).append(report.clock_error_ms)
+            (ahead if report.clock_error_ms > 0 else behind).append(health)
     most = max(ahead, behind, key=len)
     is_many = len(most) >= rules.suspect_least and len(most) > rules.suspect_share * heard
     if is_many or (len(most) >= 2 and len(most) == heard):
-        return Clocks((), -round(median(most)))
+        again = sum(health.late_clocks >= DOUBTED_REPORTS for health in most)
+        if again < min(rules.suspect_least, len(most)):
+            return Clocks(in_doubt=True)
+        errors_ms = [health.report.clock_error_ms for health in most if health.report]
+        return Clocks((), -round(median(errors_ms)), in_doubt=True)
     late = (k for k, health in healths.items() if health.late_clocks >= rules.clock_reports)
     return Clocks(tuple(sorted(late)))
 
@@ -227,7 +235,8 @@ def clocks_of(healths: Mapping[str, Health], now_ms: int, rules: HealthRules) ->
 def forgiven(health: Health) -> Health:
     """Return what is left of a controller's wrong clock while the server's is doubted.
 
-    One report, so that the doubt lasts as long as its reason: when the server's clock is right
+    Two reports, so that the doubt lasts as long as its reason: when the server's clock is right
     again, nobody is left out for what was said before.
     """
-    return health if health.late_clocks <= 1 else replace(health, late_clocks=1)
+    late = min(health.late_clocks, DOUBTED_REPORTS)
+    return health if late == health.late_clocks else replace(health, late_clocks=late)

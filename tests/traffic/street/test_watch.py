@@ -86,6 +86,30 @@ def test_many_clocks_wrong_the_same_way_put_the_server_in_doubt_and_leave_nobody
     assert town.street.in_force("a", NOW_MS + 10**7).plan is not None
 
 
+def test_one_slow_moment_is_no_alarm_and_leaves_nobody_out() -> None:
+    town = Town().running()
+    own = [f"{key}{k}" for key in "abcd" for k in range(5)]
+    for key in own:
+        town.healths[key] = Health(NOW_MS, replace(GOOD, signal_id=key, at_ms=NOW_MS))
+    for key in own[:6]:
+        report(town, NOW_MS, key, clock_error_ms=-3_000)
+    # One of them reports more often.
+    for _ in range(4):
+        report(town, NOW_MS + 1, own[0], clock_error_ms=-3_000)
+        assert kinds(town.tick(NOW_MS + 1)) == []
+    report(town, NOW_MS + 2, own[1])
+    report(town, NOW_MS + 2, own[2])
+    assert kinds(town.tick(NOW_MS + 2)) == []
+    for key in own[:6]:
+        report(town, NOW_MS + 30_000, key)
+    assert kinds(town.tick(NOW_MS + 30_000)) == []
+    # Where it lasts it is.
+    for key in own[:6]:
+        for k in range(2):
+            report(town, NOW_MS + 60_000 + k, key, clock_error_ms=-3_000)
+    assert kinds(town.tick(NOW_MS + 60_000)) == [(AlarmRaised, AlarmKind.SERVER_CLOCK)]
+
+
 def test_clocks_that_are_wrong_in_different_ways_or_few_of_many_are_their_own() -> None:
     rules = HealthRules()
 
@@ -99,10 +123,10 @@ def test_clocks_that_are_wrong_in_different_ways_or_few_of_many_are_their_own() 
 
     assert clocks(-3_000, 3_000) == Clocks(("0", "1"))
     assert clocks(3_000) == Clocks(("0",))
-    assert clocks(3_000, 3_100) == Clocks((), -3_050)
+    assert clocks(3_000, 3_100) == Clocks((), -3_050, in_doubt=True)
     assert clocks(3_000, 3_000, *[0] * 8) == Clocks(("0", "1"))
     assert clocks(*[3_000] * 3, *[0] * 12) == Clocks(("0", "1", "2"))
-    assert clocks(*[3_000] * 3, *[0] * 11) == Clocks((), -3_000)
+    assert clocks(*[3_000] * 3, *[0] * 11) == Clocks((), -3_000, in_doubt=True)
 
 
 def test_a_report_that_was_long_on_its_way_says_nothing_of_the_clock() -> None:

@@ -42,7 +42,7 @@ class Town:
 
     def tick(self, now_ms: int) -> tuple[Event, ...]:
         """Do what is due."""
-        if clocks_of(self.healths, now_ms, self.rules).server_error_ms is not None:
+        if clocks_of(self.healths, now_ms, self.rules).in_doubt:
             self.healths = {key: forgiven(health) for key, health in self.healths.items()}
         happened = self.do(lambda s: tick(s, self.city, self.healths, now_ms, self.rules))
         clocks = clocks_of(self.healths, now_ms, self.rules)
