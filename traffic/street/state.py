@@ -160,8 +160,9 @@ class Street:
 
     @property
     def open_switches(self) -> tuple[Switch, ...]:
-        """All switches that are still to be decided."""
-        return tuple(self.switches[key] for key in self._open.values())
+        """All switches that are still to be decided; it may be asked from any thread."""
+        # From a list: figures are taken while another thread writes.
+        return tuple(self.switches[key] for key in list(self._open.values()))
 
     def plan_of(self, plan_set: str, signal_id: str) -> TimingPlan | None:
         """Return a signal's plan in a set, if it has one."""
