@@ -14,7 +14,7 @@ from traffic.io.street_messages import in_force_to_proto, program_to_proto
 from traffic.service.waiting import Waiting, tell
 from traffic.store import Commit, PlanStore, StaleError, StorageError
 from traffic.street.decisions import CityStreets
-from traffic.street.events import AlarmCleared, Enrolled, Event, SwitchDecided, SwitchMade
+from traffic.street.events import AlarmCleared, Enrolled, Event, SwitchMade
 from traffic.street.going_over import answer
 from traffic.street.health import AlarmKind, Clocks, Health, HealthRules, clocks_of, forgiven
 from traffic.street.state import Street, signals_touched
@@ -214,7 +214,10 @@ class Desk:
             # A database that is gone again speaks again when it is back.
             with contextlib.suppress(StorageError):
                 async with self._lock:
-                    await self._read_on()
+                    try:
+                        await self._read_on()
+                    except InvalidInputError as error:
+                        log.error("another server writes what this one cannot read", why=str(error))
 
         self._spawn(read_on())
 
@@ -392,14 +395,3 @@ class Desk:
         if len(given) > 200:
             raise InvalidInputError(f"{len(given)} characters; expected 200", where="author")
         return self._caller() or given
-
-
-def switches_in(events: Iterable[Event]) -> tuple[str, ...]:
-    """Return the ids of the switches that events make or decide."""
-    found: list[str] = []
-    for event in events:
-        if isinstance(event, SwitchMade):
-            found.append(event.switch.id)
-        elif isinstance(event, SwitchDecided):
-            found.append(event.id)
-    return tuple(found)

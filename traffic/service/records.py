@@ -19,12 +19,12 @@ from traffic.io.street_messages import (
 )
 from traffic.plan import BrokenPlanError, TimingPlan
 from traffic.service import fields
-from traffic.service.desk import Asked, Desk, switches_in
+from traffic.service.desk import Asked, Desk
 from traffic.service.searches import Context
 from traffic.street import decisions, going_back, going_over
 from traffic.street.decisions import Steps
 from traffic.street.door import refuse_unsafe
-from traffic.street.events import Event, Kind, PlanSetMade, ScheduleMade
+from traffic.street.events import Event, Kind, PlanSetMade, ScheduleMade, switches_in
 from traffic.street.records import PlanSet, Schedule, all_week
 from traffic.street.state import Street
 from traffic.v1 import signal_timing_pb2 as pb

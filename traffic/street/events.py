@@ -1,5 +1,6 @@
 """What happened: the entries of the log from which everything else follows."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -135,3 +136,14 @@ Event = (
     | AutoApplySet
     | AutoApplied
 )
+
+
+def switches_in(events: Iterable[Event]) -> tuple[str, ...]:
+    """Return the ids of the switches that events make or decide."""
+    found: list[str] = []
+    for event in events:
+        if isinstance(event, SwitchMade):
+            found.append(event.switch.id)
+        elif isinstance(event, SwitchDecided):
+            found.append(event.id)
+    return tuple(found)

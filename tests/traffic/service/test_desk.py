@@ -1,6 +1,8 @@
-"""What controllers say is not lost while the store cannot be written."""
+"""What controllers say is not lost while the store ails; what hinders one thing stops no other."""
 
-from collections.abc import Iterator
+import asyncio
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +11,10 @@ from structlog.testing import capture_logs
 
 from tests.traffic.small_plans import plan
 from tests.traffic.street.town import NOW_MS, Town
+from traffic.errors import InvalidInputError
+from traffic.io.street_log import KIND, decode
 from traffic.service.desk import Desk
-from traffic.store import Commit, Kept, SqlitePlanStore, StorageError
+from traffic.store import Commit, Kept, LogEntry, SqlitePlanStore, StorageError
 from traffic.street import decisions
 from traffic.street.health import AlarmKind, Health, Report
 from traffic.street.switching import SwitchState
@@ -25,6 +29,21 @@ class Ailing(SqlitePlanStore):
         if self.is_full:
             raise StorageError("no space left", where="plans")
         return super().append(commit)
+
+
+class Shared(SqlitePlanStore):
+    """A store in which a newer server has written something that this one does not know."""
+
+    is_shared = True
+    is_newer = False
+
+    def load(self, after_revision: int = 0) -> tuple[LogEntry, ...]:
+        if self.is_newer:
+            decode(json.dumps([{KIND: "SignalMoved"}]))
+        return super().load(after_revision)
+
+    def watch(self, told: Callable[[], None]) -> None:
+        self.told = told
 
 
 @pytest.fixture
@@ -123,3 +142,23 @@ async def test_a_draft_that_is_not_safe_hinders_no_alarm_and_is_said_once(store:
     assert not desk.street.open_switches
     (told,) = logs
     assert "signal b: minimum-green" in told["why"]
+
+
+async def test_what_a_newer_server_writes_is_said_to_be_unreadable(tmp_path: Path) -> None:
+    shared = Shared(tmp_path / "shared.sqlite")
+    town = Town().running()
+    desk = Desk(city_id="x", city=town.city, store=shared, clock=lambda: NOW_MS)
+    await desk.carry_out(lambda _: town.events)
+    shared.is_newer = True
+    with capture_logs() as logs:
+        shared.told()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        with pytest.raises(InvalidInputError, match="not an entry of the log"):
+            await desk.catch_up()
+    (told,) = logs
+    assert (told["log_level"], told["event"]) == (
+        "error",
+        "another server writes what this one cannot read",
+    )
+    shared.close()
