@@ -59,7 +59,9 @@ class _SwitchStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SwitchSta
     """The group goes over at activate_at."""
     SWITCH_STATE_CANCELLED: _SwitchState.ValueType  # 3
     SWITCH_STATE_GIVEN_UP: _SwitchState.ValueType  # 4
-    """Too few acknowledged too often."""
+    """Too few acknowledged too often; or its plans are not valid at a later moment, or
+    that would be too near the next committed switch.
+    """
 
 class SwitchState(_SwitchState, metaclass=_SwitchStateEnumTypeWrapper):
     """How far a switch has come."""
@@ -71,7 +73,9 @@ SWITCH_STATE_COMMITTED: SwitchState.ValueType  # 2
 """The group goes over at activate_at."""
 SWITCH_STATE_CANCELLED: SwitchState.ValueType  # 3
 SWITCH_STATE_GIVEN_UP: SwitchState.ValueType  # 4
-"""Too few acknowledged too often."""
+"""Too few acknowledged too often; or its plans are not valid at a later moment, or
+that would be too near the next committed switch.
+"""
 Global___SwitchState: _TypeAlias = SwitchState  # noqa: Y015
 
 class _ControllerMode:

@@ -338,8 +338,8 @@ class SignalTimingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateSchedule(self, request, context):
-        """Keeps a schedule as a draft, if safe ways lead between all plans it uses.
-        FAILED_PRECONDITION: no safe way, or a plan set is retired. NOT_FOUND: an
+        """Keeps a schedule as a draft, if all plans it uses are safe, and the ways between.
+        FAILED_PRECONDITION: they are not, or a plan set is retired. NOT_FOUND: an
         unknown plan set. INVALID_ARGUMENT: a field out of range.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -381,19 +381,23 @@ class SignalTimingServiceServicer(object):
         controllers have acknowledged.
         FAILED_PRECONDITION: a record is not approved or not valid then, a group's last
         switch is still to be decided, its signals would not be coordinated with those
-        that keep their plans, or no safe way leads to a plan, back, or to and from a
-        controller's own. INVALID_ARGUMENT: activate_at is too soon, or less than
-        three cycles before a switch that is committed.
+        that keep their plans, a plan is not safe any more by today's rules and network,
+        or no safe way leads to it, back, or to and from a controller's own.
+        INVALID_ARGUMENT: activate_at is too soon, or less than three cycles before a
+        switch that is committed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RollBack(self, request, context):
-        """Goes back to what was in force before. Where switches are still to come,
-        proposed or committed, it cancels these instead: nobody has gone over.
-        FAILED_PRECONDITION: nothing was in force before, it is retired or not valid any
-        more, or no safe way leads back.
+        """Undoes what was done last, group by group: the signals that went over last go
+        back to what they ran before. Where it is still to come it is cancelled instead:
+        what is proposed, and what is committed if it was asked for after what runs began,
+        or comes before the group would be in step again. Others that are committed stay.
+        FAILED_PRECONDITION: nothing was in force before, or never the same for all that
+        go back; it is retired, not valid or not safe any more, not coordinated with the
+        rest of the group, or no safe way leads back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -439,7 +443,8 @@ class SignalTimingServiceServicer(object):
 
     def SetAutoApply(self, request, context):
         """Says whether drafts that leave out signals with wrong clocks come into force
-        by themselves (at most once in 15 minutes); else they wait for approval.
+        by themselves (at most once in 15 minutes, and not in the place of a switch that
+        is planned); else they wait for approval.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -109,8 +109,8 @@ class SignalTimingServiceStub:
     RetirePlanSet: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.RetirePlanSetRequest, _signal_timing_pb2.PlanSet]
     """Retires a plan set. FAILED_PRECONDITION: it is in force or about to be."""
     CreateSchedule: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.CreateScheduleRequest, _signal_timing_pb2.Schedule]
-    """Keeps a schedule as a draft, if safe ways lead between all plans it uses.
-    FAILED_PRECONDITION: no safe way, or a plan set is retired. NOT_FOUND: an
+    """Keeps a schedule as a draft, if all plans it uses are safe, and the ways between.
+    FAILED_PRECONDITION: they are not, or a plan set is retired. NOT_FOUND: an
     unknown plan set. INVALID_ARGUMENT: a field out of range.
     """
     GetSchedule: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.GetScheduleRequest, _signal_timing_pb2.Schedule]
@@ -128,15 +128,19 @@ class SignalTimingServiceStub:
     controllers have acknowledged.
     FAILED_PRECONDITION: a record is not approved or not valid then, a group's last
     switch is still to be decided, its signals would not be coordinated with those
-    that keep their plans, or no safe way leads to a plan, back, or to and from a
-    controller's own. INVALID_ARGUMENT: activate_at is too soon, or less than
-    three cycles before a switch that is committed.
+    that keep their plans, a plan is not safe any more by today's rules and network,
+    or no safe way leads to it, back, or to and from a controller's own.
+    INVALID_ARGUMENT: activate_at is too soon, or less than three cycles before a
+    switch that is committed.
     """
     RollBack: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.RollBackRequest, _signal_timing_pb2.RollBackResponse]
-    """Goes back to what was in force before. Where switches are still to come,
-    proposed or committed, it cancels these instead: nobody has gone over.
-    FAILED_PRECONDITION: nothing was in force before, it is retired or not valid any
-    more, or no safe way leads back.
+    """Undoes what was done last, group by group: the signals that went over last go
+    back to what they ran before. Where it is still to come it is cancelled instead:
+    what is proposed, and what is committed if it was asked for after what runs began,
+    or comes before the group would be in step again. Others that are committed stay.
+    FAILED_PRECONDITION: nothing was in force before, or never the same for all that
+    go back; it is retired, not valid or not safe any more, not coordinated with the
+    rest of the group, or no safe way leads back.
     """
     GetSwitch: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.GetSwitchRequest, _signal_timing_pb2.Switch]
     """Returns a switch: who has acknowledged, who is silent, who is out of step.
@@ -155,7 +159,8 @@ class SignalTimingServiceStub:
     """Lists what is wrong now, the oldest first."""
     SetAutoApply: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.SetAutoApplyRequest, _signal_timing_pb2.SetAutoApplyResponse]
     """Says whether drafts that leave out signals with wrong clocks come into force
-    by themselves (at most once in 15 minutes); else they wait for approval.
+    by themselves (at most once in 15 minutes, and not in the place of a switch that
+    is planned); else they wait for approval.
     """
     AdviseSpeed: _grpc.UnaryUnaryMultiCallable[_signal_timing_pb2.AdviseSpeedRequest, _signal_timing_pb2.AdviseSpeedResponse]
     """Returns the speeds at which a vehicle at a place on a corridor meets the
@@ -244,8 +249,8 @@ class SignalTimingServiceAsyncStub(SignalTimingServiceStub):
     RetirePlanSet: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.RetirePlanSetRequest, _signal_timing_pb2.PlanSet]  # type: ignore[assignment]
     """Retires a plan set. FAILED_PRECONDITION: it is in force or about to be."""
     CreateSchedule: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.CreateScheduleRequest, _signal_timing_pb2.Schedule]  # type: ignore[assignment]
-    """Keeps a schedule as a draft, if safe ways lead between all plans it uses.
-    FAILED_PRECONDITION: no safe way, or a plan set is retired. NOT_FOUND: an
+    """Keeps a schedule as a draft, if all plans it uses are safe, and the ways between.
+    FAILED_PRECONDITION: they are not, or a plan set is retired. NOT_FOUND: an
     unknown plan set. INVALID_ARGUMENT: a field out of range.
     """
     GetSchedule: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.GetScheduleRequest, _signal_timing_pb2.Schedule]  # type: ignore[assignment]
@@ -263,15 +268,19 @@ class SignalTimingServiceAsyncStub(SignalTimingServiceStub):
     controllers have acknowledged.
     FAILED_PRECONDITION: a record is not approved or not valid then, a group's last
     switch is still to be decided, its signals would not be coordinated with those
-    that keep their plans, or no safe way leads to a plan, back, or to and from a
-    controller's own. INVALID_ARGUMENT: activate_at is too soon, or less than
-    three cycles before a switch that is committed.
+    that keep their plans, a plan is not safe any more by today's rules and network,
+    or no safe way leads to it, back, or to and from a controller's own.
+    INVALID_ARGUMENT: activate_at is too soon, or less than three cycles before a
+    switch that is committed.
     """
     RollBack: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.RollBackRequest, _signal_timing_pb2.RollBackResponse]  # type: ignore[assignment]
-    """Goes back to what was in force before. Where switches are still to come,
-    proposed or committed, it cancels these instead: nobody has gone over.
-    FAILED_PRECONDITION: nothing was in force before, it is retired or not valid any
-    more, or no safe way leads back.
+    """Undoes what was done last, group by group: the signals that went over last go
+    back to what they ran before. Where it is still to come it is cancelled instead:
+    what is proposed, and what is committed if it was asked for after what runs began,
+    or comes before the group would be in step again. Others that are committed stay.
+    FAILED_PRECONDITION: nothing was in force before, or never the same for all that
+    go back; it is retired, not valid or not safe any more, not coordinated with the
+    rest of the group, or no safe way leads back.
     """
     GetSwitch: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.GetSwitchRequest, _signal_timing_pb2.Switch]  # type: ignore[assignment]
     """Returns a switch: who has acknowledged, who is silent, who is out of step.
@@ -290,7 +299,8 @@ class SignalTimingServiceAsyncStub(SignalTimingServiceStub):
     """Lists what is wrong now, the oldest first."""
     SetAutoApply: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.SetAutoApplyRequest, _signal_timing_pb2.SetAutoApplyResponse]  # type: ignore[assignment]
     """Says whether drafts that leave out signals with wrong clocks come into force
-    by themselves (at most once in 15 minutes); else they wait for approval.
+    by themselves (at most once in 15 minutes, and not in the place of a switch that
+    is planned); else they wait for approval.
     """
     AdviseSpeed: _aio.UnaryUnaryMultiCallable[_signal_timing_pb2.AdviseSpeedRequest, _signal_timing_pb2.AdviseSpeedResponse]  # type: ignore[assignment]
     """Returns the speeds at which a vehicle at a place on a corridor meets the
@@ -472,8 +482,8 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _signal_timing_pb2.CreateScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signal_timing_pb2.Schedule, _abc.Awaitable[_signal_timing_pb2.Schedule]]:
-        """Keeps a schedule as a draft, if safe ways lead between all plans it uses.
-        FAILED_PRECONDITION: no safe way, or a plan set is retired. NOT_FOUND: an
+        """Keeps a schedule as a draft, if all plans it uses are safe, and the ways between.
+        FAILED_PRECONDITION: they are not, or a plan set is retired. NOT_FOUND: an
         unknown plan set. INVALID_ARGUMENT: a field out of range.
         """
 
@@ -521,9 +531,10 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
         controllers have acknowledged.
         FAILED_PRECONDITION: a record is not approved or not valid then, a group's last
         switch is still to be decided, its signals would not be coordinated with those
-        that keep their plans, or no safe way leads to a plan, back, or to and from a
-        controller's own. INVALID_ARGUMENT: activate_at is too soon, or less than
-        three cycles before a switch that is committed.
+        that keep their plans, a plan is not safe any more by today's rules and network,
+        or no safe way leads to it, back, or to and from a controller's own.
+        INVALID_ARGUMENT: activate_at is too soon, or less than three cycles before a
+        switch that is committed.
         """
 
     @_abc_1.abstractmethod
@@ -532,10 +543,13 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _signal_timing_pb2.RollBackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signal_timing_pb2.RollBackResponse, _abc.Awaitable[_signal_timing_pb2.RollBackResponse]]:
-        """Goes back to what was in force before. Where switches are still to come,
-        proposed or committed, it cancels these instead: nobody has gone over.
-        FAILED_PRECONDITION: nothing was in force before, it is retired or not valid any
-        more, or no safe way leads back.
+        """Undoes what was done last, group by group: the signals that went over last go
+        back to what they ran before. Where it is still to come it is cancelled instead:
+        what is proposed, and what is committed if it was asked for after what runs began,
+        or comes before the group would be in step again. Others that are committed stay.
+        FAILED_PRECONDITION: nothing was in force before, or never the same for all that
+        go back; it is retired, not valid or not safe any more, not coordinated with the
+        rest of the group, or no safe way leads back.
         """
 
     @_abc_1.abstractmethod
@@ -590,7 +604,8 @@ class SignalTimingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_signal_timing_pb2.SetAutoApplyResponse, _abc.Awaitable[_signal_timing_pb2.SetAutoApplyResponse]]:
         """Says whether drafts that leave out signals with wrong clocks come into force
-        by themselves (at most once in 15 minutes); else they wait for approval.
+        by themselves (at most once in 15 minutes, and not in the place of a switch that
+        is planned); else they wait for approval.
         """
 
     @_abc_1.abstractmethod
