@@ -62,5 +62,5 @@ def check_request_id(request_id: str) -> None:
         UUID(request_id)
     except ValueError:
         raise InvalidInputError(
-            f"{request_id[:64]!r}; expected a UUID with put_in_force", where="request_id"
+            f"{request_id[:64]!r}; expected a UUID", where="request_id"
         ) from None

@@ -3,7 +3,7 @@
 import pytest
 
 from traffic.errors import InvalidInputError
-from traffic.service.fields import page, page_of_passing
+from traffic.service.fields import check_request_id, page, page_of_passing
 
 
 def test_pages_follow_each_other() -> None:
@@ -35,3 +35,10 @@ def test_no_token_that_was_given_out_is_refused_however_long_ids_are() -> None:
     rows, token = page_of_passing(ids, 3, "")
     assert token == rows[-1] == ids[2]
     assert page_of_passing(ids, 3, token) == (ids[3:], "")
+
+
+def test_a_request_id_is_a_uuid() -> None:
+    check_request_id("0b9f2b52-5a53-4a4d-8c53-6f4b3f2e8a10")
+    for wrong in ("", "...", "7"):
+        with pytest.raises(InvalidInputError, match=r"^request_id: '.*'; expected a UUID$"):
+            check_request_id(wrong)
