@@ -10,7 +10,7 @@ from tests.traffic.street.town import CYCLE_MS, NOW_MS, Town
 from traffic.signals import Signal
 from traffic.street import decisions, going_back, going_over
 from traffic.street.door import RefusedPlanError
-from traffic.street.records import Origin, all_week
+from traffic.street.records import DayPlan, Origin, Period, Schedule, all_week
 from traffic.street.switching import SwitchState
 
 PLANS = tuple(plan(key, 20) for key in "abcd")
@@ -110,3 +110,27 @@ def test_a_signal_that_the_network_has_lost_is_named_not_left_out(gone: str) -> 
         )
     )
     assert made.switch.state is SwitchState.PROPOSED
+
+
+def test_rolling_back_goes_on_without_a_signal_that_the_network_has_lost() -> None:
+    town = Town().running()
+    town.street.known = set()
+    other = tuple(
+        replace(one, stages=(replace(one.stages[0], name="x"), *one.stages[1:])) for one in PLANS
+    )
+    town.activate(town.approved_set(other), NOW_MS)
+    roll_back(without(town, "a"))
+    back = list(town.street.to_come(LATER_MS))
+    assert [switch.signals for switch in back] == [("b", "c"), ("d",)]
+
+
+def test_no_schedule_is_made_for_a_signal_that_the_network_has_lost() -> None:
+    town = Town().running()
+    sets = [
+        town.street.schedule(town.approved_set(plans)).plan_sets[0]
+        for plans in (PLANS, tuple(plan(key, 10) for key in "bcd"))
+    ]
+    day = DayPlan("day", (Period(0, sets[0]), Period(25_200, sets[1])))
+    made = Schedule(next(town.street.next_ids()), (day,), ("day",) * 7, Origin("", "", NOW_MS))
+    with pytest.raises(RefusedPlanError, match="signal a: signal: not in the city's network"):
+        decisions.make_schedule(town.street, without(town, "a").city, made)
