@@ -8,7 +8,7 @@ from traffic.errors import InvalidInputError
 from traffic.signals import Phase, Program
 
 Switches = tuple[tuple[float, str], ...]
-"""``(at_s, program)`` in order; the first one's time is that of the second, less two cycles."""
+"""``(at_s, program)`` in order; the first one's time is 0: SUMO cannot begin before."""
 
 
 def read_switches(root: ET.Element, path: Path) -> dict[str, Switches]:
@@ -28,7 +28,8 @@ def read_switches(root: ET.Element, path: Path) -> dict[str, Switches]:
                 (since_s + float(row.attrib["time"]), row.attrib["to"])
                 for row in waut.iter("wautSwitch")
             )
-            days[waut.attrib["id"]] = ((float("-inf"), waut.attrib["startProg"]), *rows)
+            first_s = min([0.0, *(at_s for at_s, _ in rows)])
+            days[waut.attrib["id"]] = ((first_s, waut.attrib["startProg"]), *rows)
         found: dict[str, Switches] = {}
         for row in root.iter("wautJunction"):
             if row.get("procedure"):

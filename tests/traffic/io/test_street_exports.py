@@ -129,6 +129,25 @@ def test_a_date_as_a_sumo_file_shows_the_same_every_second(
     assert {"25200", "32445"} <= times
 
 
+def test_a_date_that_begins_out_of_step_with_the_evening_before_is_written(
+    exchange: Exchange, graph: RoadGraph, tmp_path: Path
+) -> None:
+    """As OptimizePlans makes them: a cycle that does not divide the day."""
+    always = DayPlan("always", (Period(0, "8"),))
+    schedule = replace(
+        exchange.schedule, day_plans=(always,), weekdays=("always",) * 7, exceptions=()
+    )
+    # At midnight C1 has 2 s of a green left: seen as a cycle, what leads into step breaks rules.
+    plans = {key: plan.with_offset(40) for key, plan in exchange.plan_sets["8"].items()}
+    assert 86_400 % plans["C1"].cycle_s
+    one = Exchange(schedule, {"8": plans}, {"8": exchange.facts["8"]})
+    path = tmp_path / "day.add.xml"
+    write_street_sumo(one, graph, date(2026, 11, 24), path)
+    root = ET.parse(path).getroot()
+    first = {row.get("id"): row.get("startProg") for row in root.iter("WAUT")}
+    assert first["greenlot-C1"] == "greenlot-to-0"
+
+
 @pytest.mark.parametrize("key", ["A0", "B1", "C1"])
 @pytest.mark.parametrize("begin_s", [0, 25_200, 32_445])
 def test_a_date_is_what_controllers_show(
