@@ -35,7 +35,7 @@ States = tuple[SignalState, ...]
 # Seeds of the refinement; those of benchmarks are others.
 FIRST_SEED = 40_000
 # To begin with, more each time that a change has won, and at most.
-SEEDS_EACH, NEW_SEEDS, MOST_SEEDS = 4, 2, 16
+SEEDS_EACH, NEW_SEEDS, MOST_SEEDS = 8, 2, 16
 # Random changes that the model looks at for each that is simulated.
 LOOKED_AT = 24
 MOST_SIGNALS = 3
@@ -208,12 +208,12 @@ class _Refinement:
         return path
 
     def _best_start(self, candidates: list[_Candidate]) -> _Candidate:
-        """Halve the starts from seed to seed, until the best has been run on all."""
+        """Halve the starts from seed to seed, but the best two, which are run on all."""
         for k, seed in enumerate(self._seeds[:SEEDS_EACH]):
             self._simulated([(candidate, seed) for candidate in candidates])
             candidates.sort(key=lambda candidate: candidate.mean_s)
             if k + 1 < SEEDS_EACH:
-                candidates = candidates[: max(1, (len(candidates) + 1) // 2)]
+                candidates = candidates[: max(2, (len(candidates) + 1) // 2)]
             if self._over():
                 break
         return candidates[0]
