@@ -99,7 +99,7 @@ def test_luck_on_the_first_seeds_is_no_gain(
             starts.append(text)
         if text in starts:
             return 30.0
-        return 29.0 if seed < FIRST_SEED + refinement.SEEDS_EACH else 33.0
+        return 29.0 if seed < FIRST_SEED + refinement.SEEDS_EACH else 37.0
 
     monkeypatch.setattr(refinement, "_delay_s", delay_s)
     kept = refined(found, Here(), rounds=10)
