@@ -315,7 +315,9 @@ def test_too_many_calls_at_once_are_refused_and_not_kept_waiting(
         codes = [call.code() for call in calls]
         assert codes.count(CODE.OK) >= 2
         crowded = [call.exception() for call in calls if call.code() is not CODE.OK]
-        assert {reason_of(error) for error in crowded} == {"CROWDED"}
+        reasons = {reason_of(error) for error in crowded}
+        # On a slow machine so many are let in one after the other that the lot fills up.
+        assert "CROWDED" in reasons <= {"CROWDED", "FULL"}
         assert code_of(stub.ListLots, pk.ListLotsRequest(parent=CITY)) is CODE.OK
 
 
