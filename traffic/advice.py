@@ -17,7 +17,8 @@ LEAD_S = 2.0
 TAIL_S = 1.0
 KMH = 3.6
 DEFAULT_LIMIT_MPS = 50 / KMH
-SIGN_STEP_KMH = 5
+# Drivers read round numbers; a narrow window may hold none.
+SIGN_STEPS_KMH = (5, 1)
 MOST_WINDOWS = 4
 
 Interval = tuple[float, float]
@@ -215,14 +216,18 @@ def _intersect(some: Sequence[Interval], others: Sequence[Interval]) -> list[Int
 
 
 def sign_text(advice: Advice) -> str:
-    """Return what a roadside sign (交通诱导屏) shows: the fastest window, in steps of 5 km/h."""
-    for slow, fast in advice.windows:
-        low = -int(-slow * KMH // SIGN_STEP_KMH) * SIGN_STEP_KMH
-        high = int(fast * KMH // SIGN_STEP_KMH) * SIGN_STEP_KMH
-        if low < high:
-            return f"绿波车速 {low}-{high} km/h"
-        if low == high:
-            return f"绿波车速 {low} km/h"
+    """Return what a roadside sign (交通诱导屏) shows: the fastest window in steps of 5 km/h.
+
+    In steps of 1 km/h where no window holds one of these; nothing but red ahead without either.
+    """
+    for step_kmh in SIGN_STEPS_KMH:
+        for slow, fast in advice.windows:
+            low = -int(-slow * KMH // step_kmh) * step_kmh
+            high = int(fast * KMH // step_kmh) * step_kmh
+            if low < high:
+                return f"绿波车速 {low}-{high} km/h"
+            if low == high:
+                return f"绿波车速 {low} km/h"
     return "前方红灯 减速慢行"
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.traffic.small_plans import plan
-from traffic.advice import KMH, LEAD_S, TAIL_S, Ahead, advise, way_ahead
+from traffic.advice import KMH, LEAD_S, TAIL_S, Advice, Ahead, advise, sign_text, way_ahead
 from traffic.corridors import Corridor, Crossing, Link
 
 CROSSINGS = tuple(
@@ -87,3 +87,20 @@ def test_every_green_that_is_promised_is_met_below_every_limit(
                     for shift in (-min(LEAD_S, after_s) / 2, TAIL_S / 2)
                 }
                 assert shown == {"G"}
+
+
+@pytest.mark.parametrize(
+    ("windows_kmh", "text"),
+    [
+        (((41.0, 57.0),), "绿波车速 45-55 km/h"),
+        (((44.0, 46.0),), "绿波车速 45 km/h"),
+        # Round numbers of a slower window before odd ones of the fastest.
+        (((50.6, 54.0), (38.0, 43.0)), "绿波车速 40 km/h"),
+        (((50.6, 54.0),), "绿波车速 51-54 km/h"),
+        (((50.6, 50.9),), "前方红灯 减速慢行"),
+        ((), "前方红灯 减速慢行"),
+    ],
+)
+def test_the_text_of_a_sign(windows_kmh, text):
+    windows = tuple((slow / KMH, fast / KMH) for slow, fast in windows_kmh)
+    assert sign_text(Advice(windows, 1)) == text
