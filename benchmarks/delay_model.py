@@ -32,6 +32,7 @@ from statistics import fmean
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 from scipy.stats import spearmanr
 
 from greenlot.plans import read_scenario
@@ -57,6 +58,7 @@ FIRST_SEED = 70_000
 LEAST_VEHICLES = 20
 # A lane that nobody leaves for so long, and is stood on, is locked: five cycles and more.
 LOCKED_S = 600
+TICKS_S = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +304,10 @@ def draw(points: Sequence[Point], path: Path, *, junctions: bool) -> None:
         ylabel="time lost at signals by the model, s a " + ("vehicle" if junctions else "trip"),
         title="Junctions under every plan" if junctions else "Networks, a dot a plan",
     )
+    ticks = [t for t in TICKS_S if ends[0] <= t <= ends[1]]
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(ticks, [f"{t:g}" for t in ticks])
+        axis.set_minor_locator(NullLocator())
     axes.grid(which="major", alpha=0.3)
     legend = axes.legend(
         title="scenario (Spearman)", fontsize=8, markerscale=1.4, loc="upper left", framealpha=0.9
