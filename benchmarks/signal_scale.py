@@ -14,7 +14,6 @@ import argparse
 import math
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from pathlib import Path
 
 from greenlot.cli.plan_process import OPTIMIZER, Settings, plan_apart
 from scenarios.simulation import Inputs
-from scenarios.sumo_process import run_sumo, sumo_environment
+from scenarios.sumo_process import run_child, run_sumo, sumo_environment
 
 SIGNALS = (125, 250, 500, 1000)
 # Rows and columns of each size that is offered.
@@ -50,21 +49,19 @@ def make_grid(signals: int, directory: Path, seed: int) -> Inputs:
         ],
         program="netgenerate",
     )
-    environment = sumo_environment()
-    tool = Path(environment["SUMO_HOME"]) / "tools" / "randomTrips.py"
-    subprocess.run(
+    tool = Path(sumo_environment()["SUMO_HOME"]) / "tools" / "randomTrips.py"
+    status, said = run_child(
         [
             *(sys.executable, str(tool), "-n", str(net), "-o", str(trips), "-b", "0"),
             *("-e", str(WINDOW_S), "-p", str(WINDOW_S / (TRIPS_OF_EACH_SIGNAL * signals))),
             *("--seed", str(seed), "--fringe-factor", "5"),
             *("--min-distance", "500", "--max-distance", "3000"),
         ],
-        check=True,
-        capture_output=True,
-        env=environment,
         # It leaves a file of routes where it runs.
         cwd=directory,
     )
+    if status:
+        raise RuntimeError(f"randomTrips.py fails: {said.strip()}")
     return Inputs(net=net, routes=(trips,), additional=(), begin_s=0, end_s=WINDOW_S)
 
 

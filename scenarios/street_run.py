@@ -19,7 +19,7 @@ from traffic.controller.machine import Shown
 from traffic.controller.monitor import Monitor
 from traffic.io.sumo_net import read_network
 from traffic.network import RoadGraph
-from traffic.safety import Violation
+from traffic.plan import Violation
 from traffic.signals import GREEN, Signal
 
 NETWORK = "network.net.xml"

@@ -12,8 +12,8 @@ MAX_CYCLE_S = 300
 
 
 @dataclass(frozen=True, slots=True)
-class BrokenRule:
-    """A rule of plans that is broken: of which stage, if of one, and the value that breaks it."""
+class Violation:
+    """A broken rule: which one, where (such as a stage; empty = of the whole), and the value."""
 
     rule: str
     stage: str
@@ -27,7 +27,7 @@ class BrokenRule:
 class BrokenPlanError(UnsafePlanError):
     """A plan that cannot be: ``broken`` holds every rule that it breaks."""
 
-    def __init__(self, signal_id: str, broken: Sequence[BrokenRule]) -> None:
+    def __init__(self, signal_id: str, broken: Sequence[Violation]) -> None:
         super().__init__("; ".join(map(str, broken)), where=f"signal {signal_id}")
         self.signal_id = signal_id
         self.broken = tuple(broken)
@@ -114,22 +114,22 @@ class TimingPlan:
         if broken:
             raise BrokenPlanError(self.signal_id, broken)
 
-    def _broken_rules(self) -> Iterator[BrokenRule]:
+    def _broken_rules(self) -> Iterator[Violation]:
         if not MIN_CYCLE_S <= self.cycle_s <= MAX_CYCLE_S:
             value = f"{self.cycle_s} s; expected {MIN_CYCLE_S} to {MAX_CYCLE_S}"
-            yield BrokenRule("cycle", "", value)
+            yield Violation("cycle", "", value)
         if not 0 <= self.offset_s < self.cycle_s:
             value = f"{self.offset_s} s; expected 0 to {self.cycle_s - 1}"
-            yield BrokenRule("offset", "", value)
+            yield Violation("offset", "", value)
         if not 0 <= self.coordinated_stage < len(self.stages):
             value = f"{self.coordinated_stage}; the plan has {len(self.stages)} stages"
-            yield BrokenRule("coordinated-stage", "", value)
+            yield Violation("coordinated-stage", "", value)
         for k, stage in enumerate(self.stages):
             yield from _broken_stage(k, stage, len(self.stages[0].green_state))
         total_s = sum(stage.duration_s for stage in self.stages)
         if total_s != self.cycle_s:
             value = f"stages sum to {total_s} s; expected {self.cycle_s} s"
-            yield BrokenRule("cycle", "", value)
+            yield Violation("cycle", "", value)
 
     def stage_start_s(self, k: int) -> int:
         """Seconds from the first stage's green to the beginning of stage ``k``'s green."""
@@ -195,19 +195,19 @@ class TimingPlan:
         return replace(self, offset_s=offset_s % self.cycle_s)
 
 
-def _broken_stage(k: int, stage: Stage, link_count: int) -> Iterator[BrokenRule]:
+def _broken_stage(k: int, stage: Stage, link_count: int) -> Iterator[Violation]:
     name = stage.name or str(k)
     if stage.min_green_s < 1 or stage.green_s < stage.min_green_s:
         value = f"{stage.green_s} s; expected at least {max(1, stage.min_green_s)}"
-        yield BrokenRule("minimum-green", name, value)
+        yield Violation("minimum-green", name, value)
     if stage.green_s != int(stage.green_s):
         value = f"green {stage.green_s} s; expected whole seconds"
-        yield BrokenRule("whole-seconds", name, value)
+        yield Violation("whole-seconds", name, value)
     for state in (stage.green_state, *(phase.state for phase in stage.intergreen)):
         if len(state) != link_count:
             value = f"state {state!r} has {len(state)} links; expected {link_count}"
-            yield BrokenRule("links", name, value)
+            yield Violation("links", name, value)
     for phase in stage.intergreen:
         if phase.duration_s != int(phase.duration_s):
             value = f"intergreen {phase.duration_s} s; expected whole seconds"
-            yield BrokenRule("whole-seconds", name, value)
+            yield Violation("whole-seconds", name, value)

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from traffic.errors import UnsafePlanError
 from traffic.intergreens import ChangeTimes, change_times, runs
-from traffic.plan import TimingPlan
+from traffic.plan import TimingPlan, Violation
 from traffic.right_of_way import conflicts, is_off, odd_aspects
 from traffic.signals import GREEN, Phase, Signal
 from traffic.stages import (
@@ -44,19 +44,6 @@ class Rules:
 
 
 DEFAULT_RULES = Rules()
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A broken rule: which one, where, and the value that breaks it."""
-
-    rule: str
-    stage: str
-    value: str
-
-    def __str__(self) -> str:
-        stage = f": stage {self.stage}" if self.stage else ""
-        return f"{self.rule}{stage}: {self.value}"
 
 
 def check_plan(

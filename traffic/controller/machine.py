@@ -16,8 +16,8 @@ from functools import lru_cache
 from traffic.controller.monitor import Monitor
 from traffic.errors import UnsafePlanError
 from traffic.intergreens import intergreen
-from traffic.plan import TimingPlan
-from traffic.safety import Violation, require_safe
+from traffic.plan import TimingPlan, Violation
+from traffic.safety import require_safe
 from traffic.signals import GREEN, Phase, Signal
 from traffic.transition import Switch, Way, leave_after_s
 

@@ -9,8 +9,9 @@ from copy import copy
 from typing import Self
 
 from traffic.intergreens import change_times
+from traffic.plan import Violation
 from traffic.right_of_way import conflicts, is_off, odd_aspects
-from traffic.safety import DEFAULT_RULES, Rules, Violation, own_sudden_ends
+from traffic.safety import DEFAULT_RULES, Rules, own_sudden_ends
 from traffic.signals import GREEN, Signal
 
 _SLACK_S = 1e-6

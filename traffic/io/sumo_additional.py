@@ -19,8 +19,8 @@ from traffic.io.sumo_switches import (
     whole_programs,
 )
 from traffic.network import RoadGraph
-from traffic.plan import Stage, TimingPlan
-from traffic.safety import DEFAULT_RULES, Rules, Violation, check_phases
+from traffic.plan import Stage, TimingPlan, Violation
+from traffic.safety import DEFAULT_RULES, Rules, check_phases
 from traffic.signals import Phase, Program
 
 PROGRAM_ID = "greenlot"

@@ -147,10 +147,7 @@ class AdviceCalls:
         """How long after ``from_ms`` a signal may still be on its way into step, s."""
         plan = entry.plan
         assert plan is not None
-        try:
-            before = self.desk.street.in_force(entry.signal_id, entry.from_ms - 1).plan
-        except NotFoundError:
-            before = None
+        before = self.desk.street.plan_at(entry.signal_id, entry.from_ms - 1)
         if before == plan and DAY_S % plan.cycle_s == 0:
             return 0
         return IN_STEP_CYCLES * max(plan.cycle_s, before.cycle_s if before else 0)

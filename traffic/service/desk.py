@@ -173,6 +173,25 @@ class Desk:
                 return kept.reply
         raise StorageError("others write all the time", where="plans")
 
+    async def carry_out_looked_at(
+        self,
+        decide: Decide,
+        asked: Asked,
+        reply: Callable[[Street, tuple[Event, ...]], bytes],
+        *,
+        look: Decide | None = None,
+    ) -> bytes:
+        """Carry out what takes long, looked at beside other writes first.
+
+        Thousands of plans take seconds; what is found out about them, and about ways between them,
+        is remembered. ``look`` finds it out; None = ``decide`` itself does. Else as ``carry_out``.
+        """
+        known = await self.answered(asked)
+        if known is not None:
+            return known
+        await asyncio.to_thread(look or decide, self.street.copy())
+        return await self.carry_out(decide, asked, reply)
+
     async def answered(self, asked: Asked) -> bytes | None:
         """Return the answer that a request was given before.
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from traffic.errors import InvalidInputError
@@ -78,18 +79,13 @@ class RecordCalls:
                 street, desk.city, plan_set, now_ms, is_checked=is_checked
             )
 
-        known = await desk.answered(asked(request))
-        if known is not None:
-            return pb.PlanSet.FromString(known)
-        # First beside other writes: thousands of plans take seconds. What is found out about ways
-        # between plans is remembered.
-        await asyncio.to_thread(decide, desk.street.copy(), is_checked=False)
-
         def reply(street: Street, happened: tuple[Event, ...]) -> bytes:
             made = next(e.plan_set for e in happened if isinstance(e, PlanSetMade))
             return self._plan_set(made.id, street).SerializeToString()
 
-        return pb.PlanSet.FromString(await desk.carry_out(decide, asked(request), reply))
+        look = partial(decide, is_checked=False)
+        answer = await desk.carry_out_looked_at(decide, asked(request), reply, look=look)
+        return pb.PlanSet.FromString(answer)
 
     async def _plans(self, request: pb.CreatePlanSetRequest) -> tuple[TimingPlan, ...]:
         """Return the plans of a request, or raise RefusedPlanError with all that is wrong."""
@@ -187,16 +183,12 @@ class RecordCalls:
             )
             return decisions.make_schedule(street, desk.city, schedule)
 
-        known = await desk.answered(asked(request))
-        if known is not None:
-            return pb.Schedule.FromString(known)
-        await asyncio.to_thread(decide, desk.street.copy())
-
         def reply(street: Street, happened: tuple[Event, ...]) -> bytes:
             made = next(e.schedule for e in happened if isinstance(e, ScheduleMade))
             return self._schedule(made.id, street).SerializeToString()
 
-        return pb.Schedule.FromString(await desk.carry_out(decide, asked(request), reply))
+        answer = await desk.carry_out_looked_at(decide, asked(request), reply)
+        return pb.Schedule.FromString(answer)
 
     def _schedule(self, key: str, street: Street | None = None) -> pb.Schedule:
         street = street or self.desk.street
@@ -269,17 +261,12 @@ class RecordCalls:
             )
             return steps.events
 
-        known = await desk.answered(asked(request))
-        if known is not None:
-            return pb.ActivateResponse.FromString(known)
-        # First beside other writes, as for plan sets.
-        await asyncio.to_thread(decide, desk.street.copy())
-
         def reply(street: Street, happened: tuple[Event, ...]) -> bytes:
             switches = self._switches(switches_in(happened), street)
             return pb.ActivateResponse(switches=switches).SerializeToString()
 
-        return pb.ActivateResponse.FromString(await desk.carry_out(decide, asked(request), reply))
+        answer = await desk.carry_out_looked_at(decide, asked(request), reply)
+        return pb.ActivateResponse.FromString(answer)
 
     async def RollBack(self, request: pb.RollBackRequest, context: Context) -> pb.RollBackResponse:
         """See proto/traffic/v1."""
@@ -291,17 +278,12 @@ class RecordCalls:
         def decide(street: Street) -> tuple[Event, ...]:
             return going_back.roll_back(street, desk.city, groups, by=author, now_ms=now_ms)
 
-        known = await desk.answered(asked(request))
-        if known is not None:
-            return pb.RollBackResponse.FromString(known)
-        # First beside other writes, as for plan sets.
-        await asyncio.to_thread(decide, desk.street.copy())
-
         def reply(street: Street, happened: tuple[Event, ...]) -> bytes:
             switches = self._switches(switches_in(happened), street)
             return pb.RollBackResponse(switches=switches).SerializeToString()
 
-        return pb.RollBackResponse.FromString(await desk.carry_out(decide, asked(request), reply))
+        answer = await desk.carry_out_looked_at(decide, asked(request), reply)
+        return pb.RollBackResponse.FromString(answer)
 
     def _switches(
         self, ids: Sequence[str], street: Street, *, with_settled: bool = True

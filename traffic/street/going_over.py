@@ -275,14 +275,9 @@ def _earliest(
 
 def _follows(street: Street, group: Group, moment_ms: int, cycle_ms: int) -> Switch | None:
     """The first committed switch that follows a moment before the group is in step."""
-    until_ms = moment_ms + IN_STEP_CYCLES * cycle_ms
-    near = (
-        switch
-        for signal_id in group.signals
-        for switch in street.coming_to(signal_id, moment_ms)
-        if switch.activate_at_ms < until_ms
-    )
-    return min(near, key=lambda switch: switch.activate_at_ms, default=None)
+    after = street.next_after(group.signals, moment_ms)
+    in_step = moment_ms + IN_STEP_CYCLES * cycle_ms
+    return after if after is not None and after.activate_at_ms < in_step else None
 
 
 def _longest_cycle_s(street: Street, schedule: Schedule, group: Group, now_ms: int) -> int:

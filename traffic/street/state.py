@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Self
 
 from traffic.errors import NotFoundError
@@ -183,6 +184,11 @@ class Street:
         found = self._committed.get(signal_id, ())
         for _, number in found[bisect_right(found, (time_ms, sys.maxsize)) :]:
             yield self.switches[str(number)]
+
+    def next_after(self, signals: Iterable[str], time_ms: int) -> Switch | None:
+        """Return the first committed switch of some signals after a moment."""
+        first = (switch for s in signals for switch in islice(self.coming_to(s, time_ms), 1))
+        return min(first, key=lambda switch: switch.activate_at_ms, default=None)
 
     def in_force(self, signal_id: str, time_ms: int) -> InForce:
         """Return what a signal is to show at a moment, and in which time around it.

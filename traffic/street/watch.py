@@ -1,7 +1,6 @@
 """What happens by itself: switches are decided, alarms come and go."""
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 
 from traffic.street.alarms import changed_alarms, settled
 from traffic.street.decisions import CityStreets
@@ -55,8 +54,5 @@ def _decided(street: Street, city: CityStreets, now_ms: int) -> Iterator[Event]:
 def _overtakes(street: Street, switch: Switch, at_ms: int) -> bool:
     """Whether the next committed switch would be lost, or not be waited for, at a moved moment."""
     in_step_ms = at_ms + IN_STEP_CYCLES * switch.cycle_ms
-    return any(
-        later.activate_at_ms < in_step_ms
-        for signal_id in switch.signals
-        for later in islice(street.coming_to(signal_id, switch.activate_at_ms), 1)
-    )
+    later = street.next_after(switch.signals, switch.activate_at_ms)
+    return later is not None and later.activate_at_ms < in_step_ms

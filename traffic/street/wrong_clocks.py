@@ -134,11 +134,8 @@ def _is_free(
 
 
 def _goes_over_before(street: Street, group: Group, now_ms: int, time_ms: int) -> bool:
-    return any(
-        switch.activate_at_ms < time_ms
-        for signal_id in group.signals
-        for switch in street.coming_to(signal_id, now_ms)
-    )
+    after = street.next_after(group.signals, now_ms)
+    return after is not None and after.activate_at_ms < time_ms
 
 
 def _apply(
