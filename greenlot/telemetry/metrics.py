@@ -1,6 +1,6 @@
 """The server's numbers for Prometheus. No label holds anything of a caller, driver or car."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from threading import Thread
@@ -118,12 +118,8 @@ def _now(gauges: Gauges) -> Iterator[Metric]:
         ("greenlot_store_condition", "parking", gauges.store_condition),
         ("greenlot_plan_store_condition", "plans'", gauges.plan_store_condition),
     ):
-        condition = GaugeMetricFamily(
-            metric, f"1 for what the {store} store is", labels=["condition"]
-        )
-        for name in ("ok", "read_only", "unreachable", "broken"):
-            condition.add_metric([name], float(now == name))
-        yield condition
+        are = {name: float(now == name) for name in ("ok", "read_only", "unreachable", "broken")}
+        yield _gauges(metric, f"1 for what the {store} store is", "condition", are)
     yield from _street(gauges.street)
     yield GaugeMetricFamily(
         "greenlot_ledger_revision", "Last revision on the disk", value=gauges.ledger_revision
@@ -142,39 +138,30 @@ def _now(gauges: Gauges) -> Iterator[Metric]:
             "New certificates that could not be used",
             value=gauges.certificate_failures,
         )
-    tokens = GaugeMetricFamily("greenlot_tokens", "Valid tokens", labels=["role"])
-    for role, count in gauges.tokens.items():
-        tokens.add_metric([role], count)
-    yield tokens
+    yield _gauges("greenlot_tokens", "Valid tokens", "role", gauges.tokens)
 
 
 def _street(street: StreetFigures) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "greenlot_plan_revision", "Last revision of the plans' log", value=street.revision
     )
-    alarms = GaugeMetricFamily("greenlot_alarms", "Open alarms of signals", labels=["kind"])
-    for kind, count in street.alarms.items():
-        alarms.add_metric([str(kind)], count)
-    yield alarms
-    controllers = GaugeMetricFamily(
-        "greenlot_controllers", "Controllers, by how they are", labels=["state"]
-    )
-    for state, count in (
-        ("known", street.known),
-        ("silent", street.silent),
-        ("out_of_step", street.out_of_step),
-    ):
-        controllers.add_metric([state], count)
-    yield controllers
-    switches = GaugeMetricFamily(
-        "greenlot_switches", "Switches that are still to be decided", labels=["state"]
-    )
-    for state, count in (
-        ("open", street.open_switches),
-        ("postponed", street.postponed_switches),
-    ):
-        switches.add_metric([state], count)
-    yield switches
+    alarms = {str(kind): count for kind, count in street.alarms.items()}
+    yield _gauges("greenlot_alarms", "Open alarms of signals", "kind", alarms)
+    controllers = {
+        "known": street.known,
+        "silent": street.silent,
+        "out_of_step": street.out_of_step,
+    }
+    yield _gauges("greenlot_controllers", "Controllers, by how they are", "state", controllers)
+    switches = {"open": street.open_switches, "postponed": street.postponed_switches}
+    yield _gauges("greenlot_switches", "Switches that are still to be decided", "state", switches)
+
+
+def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
 
 
 def _fill(family: HistogramMetricFamily, labels: list[str], durations: Durations) -> None:

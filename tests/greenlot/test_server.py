@@ -20,6 +20,7 @@ from greenlot.errors import StartError
 from greenlot.server import SERVICES, ServerThread
 from parking.v1 import parking_pb2 as pk
 from parking.v1 import parking_pb2_grpc
+from tests.reliability.abuse import good_request
 from traffic.v1 import signal_timing_pb2 as st
 from traffic.v1 import signal_timing_pb2_grpc
 
@@ -30,21 +31,7 @@ BESIDE_NEAR = pk.LatLng(latitude=37.43, longitude=118.66)
 
 def booking_request(**changes: Any) -> pk.RequestAssignmentRequest:
     """Ask for an hour beside the lot ``near``."""
-    message = pk.RequestAssignmentRequest(
-        parent=CITY,
-        request_id=str(uuid.uuid4()),
-        driver_id=f"d-{uuid.uuid4().hex[:8]}",
-        origin=pk.LatLng(latitude=37.42, longitude=118.64),
-        destination=pk.LatLng(latitude=37.43, longitude=118.66),
-        height_cm=200,
-    )
-    message.duration.FromSeconds(3600)
-    for name, value in changes.items():
-        if isinstance(value, pk.LatLng):
-            getattr(message, name).CopyFrom(value)
-        else:
-            setattr(message, name, value)
-    return message
+    return good_request(CITY, **{"height_cm": 200, **changes})
 
 
 class Clients:

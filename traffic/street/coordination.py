@@ -13,11 +13,10 @@ from traffic.street.switching import Switch
 def together(schedules: Sequence[Schedule]) -> tuple[tuple[str, ...], ...]:
     """Return which plan sets run at the same time: one of each schedule, in their order, once."""
     dates = sorted({day for schedule in schedules for day, _ in schedule.exceptions})
-    days = [(weekday, "") for weekday in range(WEEKDAYS)]
-    days += [(date.fromisoformat(day).weekday(), day) for day in dates]
+    days = [[schedule.weekday_plan(k) for schedule in schedules] for k in range(WEEKDAYS)]
+    days += [[schedule.day_plan(date.fromisoformat(d)) for schedule in schedules] for d in dates]
     found: dict[tuple[str, ...], None] = {}
-    for weekday, day in days:
-        plans = [_day_plan(schedule, weekday, day) for schedule in schedules]
+    for plans in days:
         for begin_s in sorted({period.begin_s for plan in plans for period in plan.periods}):
             found[tuple(_running(plan, begin_s) for plan in plans)] = None
     return tuple(found)
@@ -65,11 +64,6 @@ def _at(street: Street, group: Group, switch: Switch, time_ms: int) -> Iterator[
             if signal_id not in schedule.without
         ]
         yield from uncoordinated([plan for plan in plans if plan is not None], (group,))
-
-
-def _day_plan(schedule: Schedule, weekday: int, day: str) -> DayPlan:
-    name = dict(schedule.exceptions).get(day, schedule.weekdays[weekday])
-    return next(plan for plan in schedule.day_plans if plan.name == name)
 
 
 def _running(plan: DayPlan, time_s: int) -> str:

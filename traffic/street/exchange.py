@@ -9,7 +9,7 @@ from typing import Any
 from traffic.errors import InvalidInputError
 from traffic.plan import TimingPlan
 from traffic.street.calendar import CIVIL_ZONE
-from traffic.street.records import Schedule
+from traffic.street.records import Schedule, refuse_backwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,7 @@ class SetFacts:
     certificate: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        from_ms, until_ms = self.valid_from_ms, self.valid_until_ms
-        if from_ms is not None and until_ms is not None and until_ms <= from_ms:
-            raise InvalidInputError("not after valid_from", where="valid_until")
+        refuse_backwards(self.valid_from_ms, self.valid_until_ms)
 
     def texts(self) -> dict[str, str]:
         """Return the facts as texts by name; what is not said is left out."""

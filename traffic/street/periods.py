@@ -69,12 +69,11 @@ def _days(schedule: Schedule) -> Iterator[_Days]:
     for text, _ in schedule.exceptions:
         day = date.fromisoformat(text)
         dates |= {day, day - timedelta(days=1)}
-    plain = Schedule("", schedule.day_plans, schedule.weekdays, schedule.origin)
     seen: set[tuple[str, str]] = set()
     for day in sorted(dates):
         after = day + timedelta(days=1)
-        for own in (schedule, plain):
-            pair = (own.day_plan(day), own.day_plan(after))
+        plain = (schedule.weekday_plan(day.weekday()), schedule.weekday_plan(after.weekday()))
+        for pair in ((schedule.day_plan(day), schedule.day_plan(after)), plain):
             names = (pair[0].name, pair[1].name)
             if names not in seen:
                 seen.add(names)

@@ -76,17 +76,20 @@ class PlanSet:
             raise InvalidInputError("none; expected at least one plan", where="plans")
         if len({plan.signal_id for plan in self.plans}) != len(self.plans):
             raise InvalidInputError("two plans for one signal", where="plans")
-        if (
-            self.valid_from_ms is not None
-            and self.valid_until_ms is not None
-            and self.valid_until_ms <= self.valid_from_ms
-        ):
-            raise InvalidInputError("not after valid_from", where="valid_until")
+        refuse_backwards(self.valid_from_ms, self.valid_until_ms)
 
     def is_valid_at(self, time_ms: int) -> bool:
         """Whether it may be in force at a moment."""
         from_ms, until_ms = self.valid_from_ms, self.valid_until_ms
         return (from_ms is None or from_ms <= time_ms) and (until_ms is None or time_ms < until_ms)
+
+
+def refuse_backwards(valid_from_ms: int | None, valid_until_ms: int | None) -> None:
+    """Raise InvalidInputError where a validity ends before it begins; None = open."""
+    if valid_from_ms is None or valid_until_ms is None:
+        return
+    if valid_until_ms <= valid_from_ms:
+        raise InvalidInputError("not after valid_from", where="valid_until")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,14 @@ class Schedule:
 
     def day_plan(self, day: date) -> DayPlan:
         """Return the day plan of a date."""
-        name = dict(self.exceptions).get(day.isoformat(), self.weekdays[day.weekday()])
+        name = dict(self.exceptions).get(day.isoformat())
+        return self.weekday_plan(day.weekday()) if name is None else self._named(name)
+
+    def weekday_plan(self, weekday: int) -> DayPlan:
+        """Return the day plan of a weekday, 0 = Monday, that is no exception."""
+        return self._named(self.weekdays[weekday])
+
+    def _named(self, name: str) -> DayPlan:
         return next(plan for plan in self.day_plans if plan.name == name)
 
 
